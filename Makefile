@@ -1,0 +1,85 @@
+# Every target creates what it needs; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Arguments for the tools behind the targets, as in: make test PYTEST_ARGS="-k lock -x"
+SERVE_ARGS ?=
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+LOCK_ARGS ?=
+
+# The applications of examples/: scripts, notebooks, and folders that hold a main file.
+EXAMPLES = $(wildcard examples/*.py examples/*.ipynb) \
+	$(patsubst %/,%,$(sort $(dir $(wildcard examples/*/main.py examples/*/main.ipynb))))
+
+# The folders that are type-checked: those of these three that hold Python files.
+TYPED = $(foreach folder,src tests bench,\
+	$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test check lint bench docs lock format venv chromium clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+
+serve: venv ## Serve the applications in examples/ (SERVE_ARGS="--port 5007")
+	$(BIN)/hyperfocal serve $(SERVE_ARGS) $(EXAMPLES)
+
+test: venv chromium ## Run the tests, with coverage (PYTEST_ARGS="-k lock -x")
+	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" \
+		$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+check: ## Run all that CI runs: lint, then test
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test
+
+lint: venv ## Check format, lint rules, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(strip $(TYPED))
+	$(BIN)/pyright $(strip $(TYPED))
+	$(BIN)/lint-imports --no-logo
+
+bench: venv ## Run the benchmarks (BENCH_ARGS="--help")
+	@test -f bench/__main__.py || { echo "There is no bench/__main__.py yet." >&2; exit 1; }
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+docs: venv ## Build the user's guide into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site
+
+lock: $(VENV)/.locked ## Write the lock files anew from pyproject.toml (LOCK_ARGS=--upgrade)
+	$(LOCK) $(LOCK_ARGS) --group dev --group docs pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraints requirements.lock pyproject.toml --output-file requirements-serve.lock
+
+# One resolution for every platform and every Python that pyproject.toml allows.
+LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+format: $(VENV)/.locked ## Format the code and apply the safe lint fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+venv: $(VENV)/.installed ## Build .venv from the lock, with hyperfocal editable in it
+
+chromium: ## Find Chromium for the browser tests, or install Debian's
+	@tools/ensure-chromium >/dev/null
+
+clean: ## Remove everything that the other targets made
+	rm -rf $(VENV) build dist site .coverage .coverage.* htmlcov
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A changed lock makes a new environment: nothing is left over from the one before.
+$(VENV)/.locked: requirements.lock
+	PYTHON="$(PYTHON)" tools/make-venv $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@touch $@

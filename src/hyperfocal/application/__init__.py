@@ -1,0 +1,7 @@
+"""Applications: finding and loading them, building documents, running lifecycle hooks."""
+
+from hyperfocal.application.building import build_document
+from hyperfocal.application.hooks import Hooks
+from hyperfocal.application.loading import Loaded, describe, load, load_all
+
+__all__ = ("Hooks", "Loaded", "build_document", "describe", "load", "load_all")

@@ -1,0 +1,43 @@
+"""Running an application to fill a document."""
+
+from __future__ import annotations
+
+import traceback
+
+import bokeh.io
+from bokeh.application.application import Application
+from bokeh.document import Document
+
+from hyperfocal.errors import BuildError
+
+__all__ = ("build_document",)
+
+#: Functions of ``bokeh.io`` that Bokeh's script handlers replace while a script runs, and leave
+#: replaced when it ends with something that is not an Exception (``sys.exit``).
+_REPLACED = ("output_notebook", "output_file", "show", "save", "reset_output")
+
+
+def build_document(application: Application, document: Document, url: str) -> None:
+    """Have the application fill the document.
+
+    ``curdoc()`` must be this document already.
+
+    Raises:
+        BuildError: a handler raised or reported failure, or a script called ``sys.exit``.
+    """
+    functions = {name: getattr(bokeh.io, name) for name in _REPLACED}
+    try:
+        application.initialize_document(document)
+    except (Exception, SystemExit) as error:
+        summary = f"{type(error).__name__}: {error}"
+        raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
+    finally:
+        for name, function in functions.items():
+            setattr(bokeh.io, name, function)
+    for handler in application.handlers:
+        if handler.failed:
+            raise BuildError(
+                url,
+                handler.error or f"{type(handler).__name__} failed",
+                handler.error_detail or "",
+            )

@@ -1,0 +1,108 @@
+"""Lifecycle hooks of all handlers, and what happens when one fails.
+
+The policy is one for all: a hook that raises is logged with its traceback and counted
+(``HookFailed``), the other hooks run, the server and the session go on. A hook may be plain or
+``async``; Bokeh's handlers hand the coroutine of an ``async def`` hook back without awaiting it,
+so each handler's result is awaited here until there is nothing left to await.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bokeh.application.application import Application, ServerContext, SessionContext
+
+from hyperfocal.telemetry import HookFailed, Telemetry
+
+__all__ = ("Hooks",)
+
+
+async def _settle(result: Any) -> None:
+    while inspect.isawaitable(result):
+        result = await result
+
+
+class Hooks:
+    """Runs the hooks of one application.
+
+    Args:
+        application: whose handlers' hooks they are.
+        telemetry: hears of failures.
+        url: the application's URL path, for telemetry.
+    """
+
+    def __init__(self, application: Application, telemetry: Telemetry, url: str) -> None:
+        self._application = application
+        self._telemetry = telemetry
+        self._url = url
+
+    def _receivers(self, hook: str) -> list[Any]:
+        """Who is asked: the handlers in order, or an application that has its own way."""
+        if getattr(type(self._application), hook) is not getattr(Application, hook):
+            return [self._application]
+        return list(self._application.handlers)
+
+    def server_loaded(self, context: ServerContext) -> list[Awaitable[None]]:
+        """Run ``on_server_loaded``; gives what is left to await of ``async`` hooks, in order."""
+        return self._start("on_server_loaded", context)
+
+    def server_unloaded(self, context: ServerContext) -> list[Awaitable[None]]:
+        """Run ``on_server_unloaded``; gives what is left to await of ``async`` hooks."""
+        return self._start("on_server_unloaded", context)
+
+    def _start(self, hook: str, context: ServerContext) -> list[Awaitable[None]]:
+        pending: list[Awaitable[None]] = []
+        for receiver in self._receivers(hook):
+            try:
+                result = getattr(receiver, hook)(context)
+            except (Exception, SystemExit) as error:
+                self._failed(hook, error)
+            else:
+                if inspect.isawaitable(result):
+                    pending.append(self._guarded(hook, result))
+        return pending
+
+    async def _guarded(self, hook: str, result: Awaitable[Any]) -> None:
+        try:
+            await _settle(result)
+        except (Exception, SystemExit) as error:
+            self._failed(hook, error)
+
+    async def session_created(self, context: SessionContext) -> None:
+        """Run ``on_session_created``, before the document is built."""
+        await self._run("on_session_created", context)
+
+    async def session_destroyed(self, context: SessionContext) -> None:
+        """Run ``on_session_destroyed``, before the document is taken apart."""
+        await self._run("on_session_destroyed", context)
+
+    async def _run(self, hook: str, context: SessionContext) -> None:
+        for receiver in self._receivers(hook):
+            try:
+                await _settle(getattr(receiver, hook)(context))
+            except (Exception, SystemExit) as error:
+                self._failed(hook, error)
+
+    async def document_destroyed(
+        self, callback: Callable[[SessionContext], Any], context: SessionContext
+    ) -> None:
+        """Run one ``doc.on_session_destroyed`` callback. In a turn of the session."""
+        try:
+            await _settle(callback(context))
+        except (Exception, SystemExit) as error:
+            self._failed("doc.on_session_destroyed", error)
+
+    def process_request(self, request: Any) -> Mapping[str, Any]:
+        """What the handlers add to the session's token payload, from the request."""
+        payload: dict[str, Any] = {}
+        for receiver in self._receivers("process_request"):
+            try:
+                payload.update(receiver.process_request(request))
+            except (Exception, SystemExit) as error:
+                self._failed("process_request", error)
+        return payload
+
+    def _failed(self, hook: str, error: BaseException) -> None:
+        self._telemetry.emit(HookFailed(self._url, hook, error))

@@ -1,0 +1,120 @@
+"""From paths to applications."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokeh.application.application import Application
+from bokeh.application.handlers import (
+    DirectoryHandler,
+    Handler,
+    NotebookHandler,
+    ScriptHandler,
+)
+
+from hyperfocal.errors import LoadError
+
+__all__ = ("Loaded", "describe", "load", "load_all")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An application and where to serve it. ``url`` begins with a slash."""
+
+    url: str
+    application: Application
+    path: Path
+    title: str
+    description: str
+
+
+def _handler(path: Path, argv: Sequence[str]) -> Handler:
+    arguments = list(argv)
+    if path.is_dir():
+        return DirectoryHandler(filename=str(path), argv=arguments)
+    if path.suffix == ".py":
+        return ScriptHandler(filename=str(path), argv=arguments)
+    if path.suffix == ".ipynb":
+        return NotebookHandler(filename=str(path), argv=arguments)
+    raise LoadError(str(path), "expected a .py script, an .ipynb notebook or a directory")
+
+
+def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
+    """Load one application.
+
+    Args:
+        path: a script, a notebook, or a directory with ``main.py`` or ``main.ipynb``.
+        argv: what the application finds in ``sys.argv[1:]``.
+
+    Raises:
+        LoadError: there is no such file, it has a syntax error, or it is not an application.
+    """
+    given = str(path)
+    # The application's own __file__ and working directory must not depend on ours.
+    absolute = Path(path).absolute()
+    if not absolute.exists():
+        raise LoadError(given, "no such file or directory")
+    try:
+        handler = _handler(absolute, argv)
+    except LoadError:
+        raise
+    except Exception as error:
+        raise LoadError(given, _one_line(str(error) or repr(error))) from error
+    if handler.failed:
+        raise LoadError(given, _one_line(handler.error or "it cannot be loaded"))
+    url = handler.url_path() or "/" + absolute.stem
+    if not re.fullmatch(r"/[^/?#]+", url):
+        raise LoadError(given, f"its name does not make a URL path ({url!r})")
+    return Loaded(url, Application(handler), absolute, *describe(absolute, url))
+
+
+def load_all(paths: Sequence[str | Path], argv: Sequence[str] = ()) -> dict[str, Loaded]:
+    """Load several applications, keyed by URL path.
+
+    Raises:
+        LoadError: one cannot be loaded, or two would be served at the same path.
+    """
+    loaded: dict[str, Loaded] = {}
+    for path in paths:
+        one = load(path, argv)
+        if one.url in loaded:
+            raise LoadError(str(path), f"{loaded[one.url].path} is served at {one.url} already")
+        loaded[one.url] = one
+    return loaded
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def describe(path: Path, url: str) -> tuple[str, str]:
+    """A title and a description for the index page.
+
+    From the docstring of the application's script (or of a notebook's first code cell): its
+    first line, and the paragraph after it. Without one, the title is made from the URL path.
+    """
+    text = _docstring(path)
+    if text:
+        title, _, rest = text.partition("\n")
+        return title.strip().rstrip("."), _one_line(re.split(r"\n\s*\n", rest.strip())[0])
+    name = url.strip("/").replace("_", " ").replace("-", " ").strip() or "Application"
+    return name[0].upper() + name[1:], ""
+
+
+def _docstring(path: Path) -> str | None:
+    if path.is_dir():
+        main = path / "main.py"
+        path = main if main.exists() else path / "main.ipynb"
+    try:
+        source = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = json.loads(source)["cells"]
+            source = next("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        return ast.get_docstring(ast.parse(source))
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, StopIteration):
+        return None  # what cannot be read has no docstring; loading it reports the cause

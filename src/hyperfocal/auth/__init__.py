@@ -1,0 +1,16 @@
+"""Who may reach a session: tokens, session ids, origins."""
+
+from hyperfocal.auth.origins import OriginPolicy
+from hyperfocal.auth.policy import SessionPolicy
+from hyperfocal.auth.signing import make_session_id, sign, verify
+from hyperfocal.auth.tokens import Token, TokenAuthority
+
+__all__ = (
+    "OriginPolicy",
+    "SessionPolicy",
+    "Token",
+    "TokenAuthority",
+    "make_session_id",
+    "sign",
+    "verify",
+)

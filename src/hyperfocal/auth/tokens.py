@@ -1,0 +1,180 @@
+"""The token that a page carries and presents when it opens its websocket.
+
+``base64url(JSON) [. signature]``. BokehJS reads ``session_id`` from the JSON, so that part is
+readable by design. What else is known of the page's request (arguments, headers, cookies) is
+sealed with AES-GCM under a key made from the secret: a page cannot read it, and any process that
+has the secret can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hyperfocal.auth.signing import decode_base64url, encode_base64url, sign, verify
+from hyperfocal.clock import Clock
+from hyperfocal.errors import AuthError
+
+__all__ = ("Token", "TokenAuthority")
+
+_NONCE_BYTES = 12
+#: Proxies commonly refuse header lines of over 8 KB, and the token travels in one.
+MAX_TOKEN_CHARS = 4096
+_MAX_PAYLOAD_BYTES = 1024 * 1024
+#: Where tokens made by ``bokeh.util.token`` keep their compressed extra payload.
+_BOKEH_ZLIB_KEY = "__bk__zlib_"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says.
+
+    Attributes:
+        session_id: the session that the page shows.
+        expires_at: seconds since the epoch after which it may make no new session; ``None``: it
+            does not say.
+        signed: it bears our valid signature.
+        forged: it bears a signature, and a wrong one.
+        page: names the page that carries it; a connection with a page that was seen before is
+            one that comes back. The whole token where its maker gave no page.
+        payload: what it knows of the page's request; {} when it was not sealed by us.
+    """
+
+    session_id: str
+    expires_at: float | None
+    signed: bool
+    forged: bool
+    page: str
+    payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _inflate(data: bytes) -> bytes:
+    """Decompress with a bound.
+
+    Raises:
+        ValueError: not zlib data, or too large.
+    """
+    stream = zlib.decompressobj()
+    try:
+        plain = stream.decompress(data, _MAX_PAYLOAD_BYTES)
+    except zlib.error as error:
+        raise ValueError("not zlib data") from error
+    if stream.unconsumed_tail or not stream.eof:
+        raise ValueError("the payload is too large or cut off")
+    return plain
+
+
+def _restore_bytes(value: Any) -> Any:
+    """Tokens made by Bokeh write bytes as {"bytes": base64url}."""
+    if isinstance(value, dict):
+        if set(value) == {"bytes"} and isinstance(value["bytes"], str):
+            return decode_base64url(value["bytes"])
+        return {key: _restore_bytes(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_restore_bytes(item) for item in value]
+    return value
+
+
+class TokenAuthority:
+    """Issues and reads tokens.
+
+    Args:
+        secret: signs and seals.
+        clock: wall time.
+        expiration_s: seconds during which a token may make a new session.
+        random_bytes: source of nonces and page names.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        clock: Clock,
+        expiration_s: int = 300,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._secret = secret
+        self._clock = clock
+        self._expiration_s = expiration_s
+        self._random_bytes = random_bytes
+        self._cipher = AESGCM(hashlib.sha256(b"hyperfocal token seal\0" + secret).digest())
+
+    def issue(self, session_id: str, *payloads: Mapping[str, Any]) -> str:
+        """A new token for a page.
+
+        Args:
+            session_id: the session that the page shows.
+            payloads: what to seal into it, the most complete first; the first one with which the
+                token stays under 4096 characters is taken, none if none does.
+        """
+        page = encode_base64url(self._random_bytes(9))
+        public: dict[str, Any] = {
+            "session_id": session_id,
+            "session_expiry": int(self._clock.wall()) + self._expiration_s,
+            "page": page,
+        }
+        for payload in payloads:
+            token = self._sealed(public, payload)
+            if len(token) <= MAX_TOKEN_CHARS:
+                return token
+        return self._encode(public)
+
+    def _encode(self, public: Mapping[str, Any]) -> str:
+        return sign(encode_base64url(orjson.dumps(public)), self._secret)
+
+    def _sealed(self, public: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
+        nonce = self._random_bytes(_NONCE_BYTES)
+        plain = zlib.compress(json.dumps(payload).encode(), 6)
+        sealed = self._cipher.encrypt(nonce, plain, public["session_id"].encode())
+        return self._encode({**public, "sealed": encode_base64url(nonce + sealed)})
+
+    def read(self, token: str) -> Token:
+        """What a token says; does not judge whether it may be used.
+
+        Raises:
+            AuthError: it is not a token at all.
+        """
+        text, dot, _ = token.partition(".")
+        signed = verify(token, self._secret)
+        try:
+            public = orjson.loads(decode_base64url(text))
+            session_id = public["session_id"]
+            expiry = public.get("session_expiry")
+            page = public.get("page", token)
+            if not isinstance(session_id, str) or not isinstance(page, str):
+                raise ValueError("a field has the wrong type")
+            if not isinstance(expiry, int | float | None) or isinstance(expiry, bool):
+                raise ValueError("session_expiry is not a number")
+            payload = self._payload(public, signed, session_id)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise AuthError("the token is malformed; reload the page") from error
+        return Token(session_id, expiry, signed, bool(dot) and not signed, page, payload)
+
+    def _payload(
+        self, public: Mapping[str, Any], signed: bool, session_id: str
+    ) -> Mapping[str, Any]:
+        if signed and "sealed" in public:
+            data = decode_base64url(public["sealed"])
+            try:
+                plain = self._cipher.decrypt(
+                    data[:_NONCE_BYTES], data[_NONCE_BYTES:], session_id.encode()
+                )
+            except InvalidTag as error:
+                raise ValueError("the sealed part was tampered with") from error
+            payload = orjson.loads(_inflate(plain))
+        elif _BOKEH_ZLIB_KEY in public:
+            packed = decode_base64url(public[_BOKEH_ZLIB_KEY])
+            payload = _restore_bytes(orjson.loads(_inflate(packed)))
+        else:
+            return {}
+        if not isinstance(payload, dict):
+            raise ValueError("the payload is not an object")
+        return payload

@@ -1,0 +1,94 @@
+"""The server's settings: frozen, validated once, errors that name the option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from hyperfocal.errors import ConfigError
+
+__all__ = ("SessionIds", "Settings")
+
+
+class SessionIds(StrEnum):
+    """Who may choose session ids (``--session-ids``)."""
+
+    #: Ids and tokens of clients are taken from direct requests of the same machine, as long as
+    #: no secret is configured; otherwise like ``signed``.
+    AUTO = "auto"
+    #: Clients may choose any id and make their own tokens.
+    UNSIGNED = "unsigned"
+    #: The server makes and signs ids; an id that a client brings must bear a valid signature.
+    SIGNED = "signed"
+    #: The server makes no ids: every request must bring one that bears a valid signature.
+    EXTERNAL_SIGNED = "external-signed"
+
+
+def _option(
+    default: Any, option: str, *, low: float | None = None, high: float | None = None
+) -> Any:
+    return field(default=default, metadata={"option": option, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Units are in the names.
+
+    Raises:
+        ConfigError: a value is out of range; the error names the option.
+    """
+
+    #: Interface to listen on; ``None`` means localhost only.
+    address: str | None = None
+    #: TCP port; 0 lets the system choose.
+    port: int = _option(5006, "--port", low=0, high=65535)
+    #: URL path under which everything is served, "" or "/like/this".
+    prefix: str = ""
+    #: Hosts (``host[:port]``, ``*`` patterns allowed) whose pages may open websockets.
+    websocket_origins: tuple[str, ...] = ()
+    #: Who may choose session ids.
+    session_ids: SessionIds = SessionIds.AUTO
+    #: Signs tokens and session ids; ``None`` makes one that lives as long as the server.
+    secret_key: bytes | None = None
+    #: How long a token may make a new session, in seconds.
+    token_expiration_s: int = _option(300, "--session-token-expiration", low=1)
+    #: How long a session without clients lives, in milliseconds.
+    unused_session_lifetime_ms: int = _option(15_000, "--unused-session-lifetime", low=1)
+    #: The same for a session whose last connection was lost rather than closed, in milliseconds.
+    lost_session_lifetime_ms: int = _option(600_000, "--lost-session-lifetime", low=1)
+    #: How often unused sessions are looked for, in milliseconds.
+    check_unused_sessions_ms: int = _option(17_000, "--check-unused-sessions", low=1)
+    #: Milliseconds between pings on idle websockets; 0 sends none.
+    keep_alive_ms: int = _option(37_000, "--keep-alive", low=0)
+    #: Largest message that a client may send, in bytes over all its frames.
+    websocket_max_message_bytes: int = _option(
+        20 * 1024 * 1024, "--websocket-max-message-size", low=1024
+    )
+    #: Binary buffers that one message may announce.
+    websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
+    #: Bytes that may wait for a client that does not read before it is disconnected.
+    outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Show tracebacks to clients. Never in production.
+    dev: bool = False
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            option = spec.metadata.get("option")
+            if option is None:
+                continue
+            value = getattr(self, spec.name)
+            low, high = spec.metadata["low"], spec.metadata["high"]
+            expected = f"a whole number from {low} to {high}" if high is not None else (
+                f"a whole number of at least {low}"
+            )
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ConfigError(option, value, expected)
+            if (low is not None and value < low) or (high is not None and value > high):
+                raise ConfigError(option, value, expected)
+        prefix = self.prefix.strip("/")
+        if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
+            raise ConfigError("--prefix", self.prefix, 'a URL path such as "/apps"')
+        object.__setattr__(self, "prefix", f"/{prefix}" if prefix else "")
+        if self.secret_key is not None and not self.secret_key:
+            raise ConfigError("--secret-key", self.secret_key, "a secret that is not empty")

@@ -1,0 +1,223 @@
+"""What a client's messages do."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable
+
+from hyperfocal.connection.outbox import Outbox
+from hyperfocal.document import (
+    apply_patch,
+    decode_patch,
+    encode_document,
+    replace_document,
+)
+from hyperfocal.errors import PeerError, RequestError, SessionGoneError
+from hyperfocal.session import Session, Turn
+from hyperfocal.telemetry import (
+    CallbackFailed,
+    ConnectionClosed,
+    ConnectionOpened,
+    OutboxOverflowed,
+    PatchRefused,
+    Telemetry,
+)
+from hyperfocal.wire import (
+    Decoder,
+    Frame,
+    Kind,
+    Limits,
+    Message,
+    ack,
+    dump_json,
+    error_reply,
+    ok_reply,
+    reply,
+)
+
+__all__ = ("Connection",)
+
+#: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
+_CLOSED_BY_CLIENT = frozenset({1000, 1001})
+
+
+class Connection:
+    """One client. A transport feeds frames in and drains the outbox.
+
+    Args:
+        session: the session it belongs to.
+        outbox: the queue of frames to it.
+        telemetry: hears what happens.
+        url: the application's URL path, for telemetry.
+        limits: what a message may be.
+        page: names the page that the client shows. A page that has had the document before
+            gets it with arrays inline (see ``shared/CONTRACT.md``, "Reconnecting").
+        versions: what SERVER-INFO-REPLY says, as ``{"bokeh": ..., "server": ...}``.
+        dev: put tracebacks into ERROR replies.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        outbox: Outbox,
+        *,
+        telemetry: Telemetry,
+        url: str = "/",
+        limits: Limits | None = None,
+        page: str = "",
+        versions: dict[str, str] | None = None,
+        dev: bool = False,
+    ) -> None:
+        self._session = session
+        self._outbox = outbox
+        self._telemetry = telemetry
+        self._url = url
+        self._page = page
+        self._versions = versions if versions is not None else {}
+        self._dev = dev
+        self._decoder = Decoder(limits)
+        self._open = False
+
+    def open(self) -> None:
+        """Join the session and send the ACK for which the client waits.
+
+        Raises:
+            SessionGoneError: it is too late.
+        """
+        self._session.attach(self)
+        self._open = True
+        self._telemetry.emit(ConnectionOpened(self._url, self._session.id))
+        self.offer(ack(self._session.message_ids))
+
+    def closed(self, code: int, reason: str = "") -> None:
+        """The websocket is gone, with this close code (1006 if there was none)."""
+        if not self._open:
+            return
+        self._open = False
+        self._session.detach(self, lost=code not in _CLOSED_BY_CLIENT)
+        self._telemetry.emit(ConnectionClosed(self._url, self._session.id, code, reason))
+
+    def offer(self, frames: tuple[Frame, ...]) -> None:
+        """Queue the frames of one message for the client. Never blocks."""
+        if not self._outbox.overflowed and not self._outbox.offer(frames):
+            self._telemetry.emit(
+                OutboxOverflowed(self._url, self._session.id, self._outbox.queued_bytes)
+            )
+
+    def receive(self, frame: Frame) -> Awaitable[None] | None:
+        """Take one frame. Carries out the message that it completes.
+
+        Returns:
+            ``None`` when everything is done; else something to await before the next frame,
+            because somebody else has the document at the moment.
+
+        Raises:
+            PeerError: close the connection with its code and reason.
+        """
+        message = self._decoder.feed(frame)
+        if message is None:
+            return None
+        if message.kind is Kind.SERVER_INFO_REQ:
+            content = dump_json({"version_info": self._versions})
+            self.offer(
+                reply(self._session.message_ids, Kind.SERVER_INFO_REPLY, message.msgid, content)
+            )
+            return None
+        if message.kind in (Kind.OK, Kind.ERROR, Kind.ACK):
+            return None  # nothing that we sent asks for an answer
+        if message.kind not in _IN_TURN:
+            self._reply_error(message, f"a server does not take {message.kind} messages")
+            return None
+        try:
+            turn = self._session.turn_nowait(self)
+        except SessionGoneError as error:
+            raise _gone(error) from error
+        if turn is None:
+            return self._wait(message)
+        with turn:
+            self._carry_out(message, turn)
+        return None
+
+    async def _wait(self, message: Message) -> None:
+        try:
+            async with self._session.turn(self) as turn:
+                self._carry_out(message, turn)
+        except SessionGoneError as error:
+            raise _gone(error) from error
+
+    def _carry_out(self, message: Message, turn: Turn) -> None:
+        """One request, in its turn; the reply is queued behind the changes that it caused."""
+        try:
+            if message.kind is Kind.PATCH_DOC:
+                self._patch(message, turn)
+            elif message.kind is Kind.PULL_DOC_REQ:
+                self._pull(message, turn)
+            else:
+                self._push(message, turn)
+        except RequestError as error:
+            self._telemetry.emit(PatchRefused(self._url, self._session.id, error))
+            turn.flush()
+            self._reply_error(message, str(error), error)
+
+    def _patch(self, message: Message, turn: Turn) -> None:
+        patch = decode_patch(turn.document, message.content, message.buffers, setter=self)
+        self._session.subscribe(self)
+        turn.defined = patch.defined
+        failure = apply_patch(turn.document, patch, setter=self)
+        turn.flush()
+        if failure is None:
+            self.offer(ok_reply(self._session.message_ids, message.msgid))
+            return
+        cause = failure.__cause__ if failure.__cause__ is not None else failure
+        self._telemetry.emit(
+            CallbackFailed(self._url, "of a client's change", cause, self._session.id)
+        )
+        self._reply_error(message, f"a callback failed: {failure.summary}", cause)
+
+    def _pull(self, message: Message, turn: Turn) -> None:
+        turn.flush()  # so that nothing is told twice
+        inline = self._session.note_page(self._page)
+        try:
+            encoded = encode_document(turn.document, inline=inline)
+        except Exception as error:
+            self._telemetry.emit(
+                CallbackFailed(self._url, "encoding the document", error, self._session.id)
+            )
+            self._reply_error(message, f"the document cannot be encoded: {error}", error)
+            return
+        self._session.subscribe(self)
+        self.offer(
+            reply(
+                self._session.message_ids,
+                Kind.PULL_DOC_REPLY,
+                message.msgid,
+                encoded.content,
+                encoded.buffers,
+            )
+        )
+
+    def _push(self, message: Message, turn: Turn) -> None:
+        self._session.subscribe(self)
+        replace_document(turn.document, message.content, message.buffers, setter=self)
+        turn.defined = frozenset(turn.document.models)
+        turn.flush()
+        self.offer(ok_reply(self._session.message_ids, message.msgid))
+
+    def _reply_error(
+        self, message: Message, text: str, error: BaseException | None = None
+    ) -> None:
+        trace: str | None = None
+        if self._dev and error is not None:
+            trace = "".join(traceback.format_exception(error))
+        self.offer(error_reply(self._session.message_ids, message.msgid, text, trace))
+
+
+_IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})
+
+
+class _SessionGone(PeerError):
+    close_code = 1001
+
+
+def _gone(error: SessionGoneError) -> PeerError:
+    return _SessionGone(str(error))

@@ -1,0 +1,90 @@
+"""The bounded queue between turns and a client's own pace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hyperfocal.wire import Frame
+
+__all__ = ("CloseRequest", "Outbox")
+
+#: "Try again later" (RFC 6455 registry): stock BokehJS comes back and pulls the document afresh.
+OVERFLOW_CODE = 1013
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequest:
+    """How the transport should close: a code of RFC 6455 section 7.4 and up to 123 bytes."""
+
+    code: int
+    reason: str
+
+
+class Outbox:
+    """Frames that wait for one client. Offering never waits; a transport takes what is there.
+
+    Past the bound the queue is thrown away and the connection is to be closed: a client that
+    missed something pulls the whole document when it comes back.
+
+    Args:
+        max_bytes: the bound. One message larger than that is let through when nothing else waits.
+        wake: called when there is something to take or the close request changes; must not block.
+    """
+
+    __slots__ = ("_closing", "_frames", "_max_bytes", "_queued", "_wake")
+
+    def __init__(self, max_bytes: int, wake: Callable[[], None]) -> None:
+        self._max_bytes = max_bytes
+        self._wake = wake
+        self._frames: list[Frame] = []
+        self._queued = 0
+        self._closing: CloseRequest | None = None
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much waits (characters of text frames count as bytes)."""
+        return self._queued
+
+    @property
+    def closing(self) -> CloseRequest | None:
+        """How to close, once what is queued has been sent; ``None``: stay open."""
+        return self._closing
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the client did not keep up."""
+        return self._closing is not None and self._closing.code == OVERFLOW_CODE
+
+    def offer(self, frames: tuple[Frame, ...]) -> bool:
+        """Queue the frames of one message.
+
+        Returns:
+            False if they did not fit: the queue is gone and the connection is to be closed.
+        """
+        if self._closing is not None:
+            return not self.overflowed
+        size = sum(map(len, frames))
+        if self._queued and self._queued + size > self._max_bytes:
+            self.close(OVERFLOW_CODE, "the client does not read; come back and pull again")
+            self._frames.clear()
+            return False
+        self._frames.extend(frames)
+        self._queued += size
+        self._wake()
+        return True
+
+    def take(self) -> list[Frame]:
+        """Everything that waits, in order; nothing is left. They count until ``sent``."""
+        frames, self._frames = self._frames, []
+        return frames
+
+    def sent(self, frames: list[Frame]) -> None:
+        """These frames have left."""
+        self._queued -= sum(map(len, frames))
+
+    def close(self, code: int, reason: str) -> None:
+        """Take nothing more; the transport closes when what is queued has been sent."""
+        if self._closing is None:
+            self._closing = CloseRequest(code, reason)
+            self._wake()

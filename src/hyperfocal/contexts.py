@@ -1,0 +1,626 @@
+"""The contexts: the face that applications see of the server and of their sessions.
+
+``ApplicationContext`` holds an application and what is global to all its sessions,
+``BokehServerContext`` is what server lifecycle hooks get, ``BokehSessionContext`` what session
+hooks get and what ``curdoc().session_context`` gives. They are usable on their own, without any
+web server:
+
+    async def main() -> None:
+        app = ApplicationContext(Application(FunctionHandler(modify_doc)))
+        session = await app.create_session_if_needed("an-id")
+        await session.context.with_locked_document(lambda doc: print(doc.roots))
+        await app.close()
+
+    asyncio.run(main())
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import secrets
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bokeh.application.application import Application, ServerContext, SessionContext
+from bokeh.document import Document
+
+from hyperfocal.application import Hooks, build_document
+from hyperfocal.auth import TokenAuthority
+from hyperfocal.clock import Clock, SystemClock
+from hyperfocal.config import Settings
+from hyperfocal.document import (
+    RecordingCallbackManager,
+    new_document,
+    no_document,
+    set_session_context,
+)
+from hyperfocal.errors import BuildError, NoEventLoopError, UnknownCallbackError
+from hyperfocal.session import (
+    ExpiryRules,
+    Lifetime,
+    Session,
+    SessionRegistry,
+    Timer,
+    TimerKind,
+    Timers,
+)
+from hyperfocal.telemetry import (
+    ApplicationLoaded,
+    ApplicationUnloaded,
+    BuildFailed,
+    CallbackFailed,
+    LogSubscriber,
+    SessionCreated,
+    SessionDestroyed,
+    Telemetry,
+    TimerLate,
+)
+
+__all__ = ("ApplicationContext", "BokehServerContext", "BokehSessionContext", "SessionRequest")
+
+T = TypeVar("T")
+
+
+class Headers(dict[str, str]):
+    """HTTP headers, looked up in any spelling and listed in the usual one (``User-Agent``)."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__((self._usual(name), value) for name, value in headers.items())
+
+    @staticmethod
+    def _usual(name: str) -> str:
+        return "-".join(part.capitalize() for part in name.split("-"))
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(self._usual(name))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(self._usual(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The header's value, or the default."""
+        return super().get(self._usual(name), default)
+
+
+class Cookie(str):
+    """A cookie's value. Also has it as ``.value``, as the cookies of Tornado requests do."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """The value itself."""
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """The HTTP request that made a session, as applications see it.
+
+    Attributes:
+        arguments: query arguments, a list of raw values for each name.
+        cookies: by name.
+        headers: by name, in any spelling.
+        uri: path and query as they were requested.
+    """
+
+    arguments: Mapping[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+    cookies: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    method: str = "GET"
+    protocol: str = "http"
+    host: str = ""
+    uri: str = "/"
+    path: str = "/"
+    query: str = ""
+    remote_ip: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", Headers(self.headers))
+        cookies = {name: Cookie(value) for name, value in self.cookies.items()}
+        object.__setattr__(self, "cookies", cookies)
+
+    def payload(self) -> dict[str, Any]:
+        """Arguments, headers and cookies as JSON values, to be sealed into a token."""
+        return {**self.arguments_payload(), "headers": dict(self.headers),
+                "cookies": dict(self.cookies)}
+
+    def arguments_payload(self) -> dict[str, Any]:
+        """The arguments alone, for a token that would grow too long."""
+        return {
+            "arguments": {
+                name: [value.decode("latin-1") for value in values]
+                for name, values in self.arguments.items()
+            }
+        }
+
+
+class BokehServerContext(ServerContext):
+    """What ``on_server_loaded`` and ``on_server_unloaded`` hooks get: callbacks and sessions.
+
+    Callbacks take no arguments and may be plain or ``async``. They run on the application's event
+    loop, outside of all sessions: to touch a document, go through
+    ``session_context.with_locked_document``. A callback that raises is logged and stays. All are
+    removed when the application unloads. Adding and removing is safe from any thread.
+
+    Args:
+        application_context: held weakly.
+    """
+
+    def __init__(self, application_context: ApplicationContext) -> None:
+        self._application_context = weakref.ref(application_context)
+        self._ids = itertools.count(1)
+        self._timers: Timers | None = None
+
+    @property
+    def application_context(self) -> ApplicationContext | None:
+        """The application's context; ``None`` when that is gone."""
+        return self._application_context()
+
+    @property
+    def sessions(self) -> list[BokehSessionContext]:  # type: ignore[override]
+        """The session contexts of this application's live sessions, oldest first."""
+        application_context = self._application_context()
+        if application_context is None:
+            return []
+        return [session.context for session in application_context.sessions]
+
+    def add_next_tick_callback(self, callback: Callable[[], Any]) -> str:
+        """Run ``callback`` once, on the next tick of the event loop. Returns its id."""
+        return self._add(TimerKind.NEXT_TICK, callback, 0)
+
+    def remove_next_tick_callback(self, callback_id: str) -> None:
+        """Call off a callback before it has run.
+
+        Raises:
+            ValueError: it has run, was removed, or never was.
+        """
+        self._remove(TimerKind.NEXT_TICK, callback_id)
+
+    def add_timeout_callback(
+        self, callback: Callable[[], Any], timeout_milliseconds: float
+    ) -> str:
+        """Run ``callback`` once, after a delay in milliseconds. Returns its id."""
+        return self._add(TimerKind.TIMEOUT, callback, timeout_milliseconds)
+
+    def remove_timeout_callback(self, callback_id: str) -> None:
+        """Call off a callback before it has run.
+
+        Raises:
+            ValueError: it has run, was removed, or never was.
+        """
+        self._remove(TimerKind.TIMEOUT, callback_id)
+
+    def add_periodic_callback(
+        self, callback: Callable[[], Any], period_milliseconds: float
+    ) -> str:
+        """Run ``callback`` every so many milliseconds until it is removed. Returns its id.
+
+        It never overlaps itself and does not drift; beats that a slow run covers are skipped.
+        """
+        return self._add(TimerKind.PERIODIC, callback, period_milliseconds)
+
+    def remove_periodic_callback(self, callback_id: str) -> None:
+        """Stop a callback.
+
+        Raises:
+            ValueError: it was removed already, or never was.
+        """
+        self._remove(TimerKind.PERIODIC, callback_id)
+
+    def _add(self, kind: TimerKind, callback: Callable[[], Any], milliseconds: float) -> str:
+        application_context = self._application_context()
+        if application_context is None:
+            raise RuntimeError("the application of this server context is gone")
+        if not callable(callback):
+            raise TypeError(f"a {kind} callback must be callable, got {callback!r}")
+        if self._timers is None:
+            self._timers = application_context._make_timers()
+        callback_id = f"{kind.name.lower()}-{next(self._ids)}"
+        self._timers.add(callback_id, kind, callback, milliseconds / 1000)
+        return callback_id
+
+    def _remove(self, kind: TimerKind, callback_id: str) -> None:
+        if self._timers is None:
+            raise UnknownCallbackError(str(kind), callback_id)
+        self._timers.remove(callback_id, kind)
+
+    async def _remove_all(self) -> None:
+        if self._timers is not None:
+            self._timers.close()
+            await self._timers.wait_closed(cancel=True)
+
+
+class BokehSessionContext(SessionContext):
+    """What session hooks get, and what ``curdoc().session_context`` gives.
+
+    Args:
+        session_id: the session's id.
+        server_context: the context of the application's server side.
+        document: the session's document.
+        logout_url: where a user logs out, if anywhere.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        server_context: BokehServerContext,
+        document: Document,
+        logout_url: str | None = None,
+    ) -> None:
+        super().__init__(server_context, session_id)  # type: ignore[arg-type]
+        self._document = document
+        self._logout_url = logout_url
+        self._session: Session | None = None
+        self._destroyed = False
+        self._request: SessionRequest | None = None
+        self._token_payload: Mapping[str, Any] = {}
+        # One that was made by hand is made for the document; a session brings its own.
+        if not isinstance(document.callbacks, RecordingCallbackManager):
+            return
+        set_session_context(document, self)
+
+    @property
+    def document(self) -> Document:
+        """The session's document. To touch it, use ``with_locked_document``."""
+        return self._document
+
+    @property
+    def destroyed(self) -> bool:
+        """``True`` once the session is discarded.
+
+        A later session may bear the same id; this object never comes back to life.
+        """
+        return self._destroyed
+
+    @property
+    def logout_url(self) -> str | None:
+        """Where the user logs out, or ``None``."""
+        return self._logout_url
+
+    @property
+    def request(self) -> SessionRequest | None:
+        """The request that made the session: arguments, cookies, headers."""
+        return self._request
+
+    @property
+    def token_payload(self) -> Mapping[str, Any]:
+        """What travels with the session's token: what ``process_request`` hooks gave, and more."""
+        return self._token_payload
+
+    @property
+    def session(self) -> Session | None:
+        """The session itself; ``None`` before and after its life."""
+        return self._session
+
+    async def with_locked_document(  # type: ignore[override]
+        self, func: Callable[[Document], Awaitable[T] | T]
+    ) -> T | None:
+        """Run ``func(document)`` with the document's lock held.
+
+        Returns:
+            What ``func`` returns, or what its awaitable gives. ``None``, without a call, when the
+            session is destroyed.
+
+        Raises:
+            TurnReentryError: called and awaited where the lock is held already.
+            Exception: what ``func`` raises; nobody else gets to see it.
+        """
+        if self._destroyed:
+            return None
+        if self._session is None:
+            self._session = self._own_session()
+        return await self._session.with_locked_document(func)
+
+    async def with_document_locked(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+        """Run ``func(*args, **kw)`` with the document's lock held (the session's older method)."""
+        return await self.with_locked_document(lambda _: func(*args, **kw))
+
+    def _own_session(self) -> Session:
+        """A context that was made by hand gets a session of its own, for its lock."""
+        application_context = self._bokeh_server_context.application_context
+        if application_context is None:
+            raise RuntimeError("the application of this session context is gone")
+        if not isinstance(self._document.callbacks, RecordingCallbackManager):
+            self._document.callbacks = RecordingCallbackManager(self._document)
+            set_session_context(self._document, self)
+        session = application_context._make_session(self.id, self._document)
+        session.context = self
+        session.go_live()
+        return session
+
+    @property
+    def _bokeh_server_context(self) -> BokehServerContext:
+        context = self.server_context
+        if not isinstance(context, BokehServerContext):
+            raise TypeError("a BokehSessionContext needs a BokehServerContext")
+        return context
+
+    def _end(self) -> None:
+        self._destroyed = True
+        self._session = None
+
+
+class ApplicationContext:
+    """An application, what is global to all its sessions, and the sessions themselves.
+
+    Args:
+        application: the factory of documents.
+        io_loop: an asyncio event loop, a Tornado ``IOLoop`` (its ``asyncio_loop`` is used), or
+            ``None`` for the loop that is running when one is needed.
+        url: the URL path at which the application is served.
+        logout_url: where users log out, if anywhere.
+        settings: lifetimes and the like.
+        telemetry: hears what happens; by default it is logged.
+        clock: tells the time.
+        tokens: reads tokens given to ``create_session_if_needed``.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        io_loop: Any = None,
+        url: str | None = None,
+        logout_url: str | None = None,
+        *,
+        settings: Settings | None = None,
+        telemetry: Telemetry | None = None,
+        clock: Clock | None = None,
+        tokens: TokenAuthority | None = None,
+    ) -> None:
+        self._application = application
+        self._loop: asyncio.AbstractEventLoop | None = getattr(io_loop, "asyncio_loop", io_loop)
+        self._url = url
+        self._logout_url = logout_url
+        self._settings = settings if settings is not None else Settings()
+        self._telemetry = telemetry if telemetry is not None else Telemetry(LogSubscriber())
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._tokens = (
+            tokens
+            if tokens is not None
+            else TokenAuthority(secrets.token_bytes(32), self._clock)
+        )
+        self._hooks = Hooks(application, self._telemetry, self._name)
+        self._registry = SessionRegistry(self._destroy)
+        self._server_context = BokehServerContext(self)
+
+    @property
+    def _name(self) -> str:
+        return self._url or "/"
+
+    # --- what the released class has ----------------------------------------------------------
+
+    @property
+    def application(self) -> Application:
+        """The application."""
+        return self._application
+
+    @property
+    def io_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which everything of this application runs.
+
+        Raises:
+            NoEventLoopError: none was given and none is running.
+        """
+        if self._loop is None:
+            try:
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                raise NoEventLoopError from None
+        return self._loop
+
+    @property
+    def url(self) -> str | None:
+        """The URL path at which the application is served."""
+        return self._url
+
+    @property
+    def logout_url(self) -> str | None:
+        """Where users log out, or ``None``."""
+        return self._logout_url
+
+    @property
+    def server_context(self) -> BokehServerContext:
+        """What server lifecycle hooks get."""
+        return self._server_context
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The live sessions, oldest first."""
+        return self._registry.all()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def run_load_hook(self) -> asyncio.Task[None] | None:
+        """Run ``on_server_loaded`` of all handlers.
+
+        Returns:
+            A task to await, if hooks are ``async``.
+        """
+        pending = self._hooks.server_loaded(self._server_context)
+        self._telemetry.emit(ApplicationLoaded(self._name))
+        return self._in_order(pending)
+
+    def run_unload_hook(self) -> asyncio.Task[None] | None:
+        """Run ``on_server_unloaded`` of all handlers, then remove all server-level callbacks.
+
+        Returns:
+            A task to await, if hooks are ``async`` or callbacks still run.
+        """
+        pending = self._hooks.server_unloaded(self._server_context)
+        self._telemetry.emit(ApplicationUnloaded(self._name))
+        if self._server_context._timers is not None:
+            pending.append(self._server_context._remove_all())
+        return self._in_order(pending)
+
+    def _in_order(self, pending: list[Awaitable[None]]) -> asyncio.Task[None] | None:
+        if not pending:
+            return None
+
+        async def settle() -> None:
+            for one in pending:
+                await one
+
+        return self.io_loop.create_task(settle())
+
+    def get_session(self, session_id: str) -> Session:
+        """The live session of this id.
+
+        Raises:
+            ValueError: there is none.
+        """
+        session = self._registry.get(session_id)
+        if session is None:
+            raise ValueError(f"there is no session with the id {session_id!r}")
+        return session
+
+    def knows(self, session_id: str) -> bool:
+        """Whether this session lives or is being built."""
+        return self._registry.knows(session_id)
+
+    async def create_session_if_needed(
+        self,
+        session_id: str,
+        request: SessionRequest | None = None,
+        token: str | None = None,
+        *,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """The session of this id, made now if there is none.
+
+        Any number of simultaneous calls for one id share one build.
+
+        Args:
+            session_id: the id.
+            request: the request that asks for the session.
+            token: the token that came with it; its payload becomes ``token_payload``.
+            payload: the payload, where the caller has read the token already.
+
+        Raises:
+            ValueError: the id is empty.
+            BuildError: the application failed. Everybody who waits for this build gets it; the
+                next call tries afresh.
+            AuthError: the token is malformed.
+        """
+        if not session_id:
+            raise ValueError("a session id must not be empty")
+        if payload is None:
+            payload = self._tokens.read(token).payload if token is not None else {}
+        known = payload
+        return await self._registry.get_or_create(
+            session_id, lambda: self._build(session_id, request, known)
+        )
+
+    # --- for the server -----------------------------------------------------------------------
+
+    def process_request(self, request: SessionRequest) -> Mapping[str, Any]:
+        """What the application's ``process_request`` hooks make of a request."""
+        return self._hooks.process_request(request)
+
+    async def expire(self) -> int:
+        """Discard sessions that nobody has used for their lifetime. Returns how many."""
+        return await self._registry.expire(self._clock.monotonic())
+
+    async def discard(self, session: Session, why: str) -> None:
+        """Discard a session now, with its hooks."""
+        await self._registry.discard(session, why)
+
+    async def close(self) -> None:
+        """Discard all sessions with their hooks, then run the unload hooks."""
+        await self._registry.close("server shutdown")
+        task = self.run_unload_hook()
+        if task is not None:
+            await task
+
+    # --- a session's beginning and end ----------------------------------------------------------
+
+    def _make_session(self, session_id: str, document: Document) -> Session:
+        settings = self._settings
+        return Session(
+            session_id,
+            document,
+            loop=self.io_loop,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            url=self._name,
+            rules=ExpiryRules(
+                unused_s=settings.unused_session_lifetime_ms / 1000,
+                lost_s=settings.lost_session_lifetime_ms / 1000,
+            ),
+        )
+
+    async def _build(
+        self, session_id: str, request: SessionRequest | None, payload: Mapping[str, Any]
+    ) -> Session:
+        began = self._clock.monotonic()
+        document = new_document()
+        session = self._make_session(session_id, document)
+        context = BokehSessionContext(
+            session_id, self._server_context, document, self._logout_url
+        )
+        context._session = session
+        context._request = request
+        context._token_payload = payload
+        session.context = context
+        try:
+            await self._hooks.session_created(context)
+            async with session.turn():
+                build_document(self._application, document, self._name)
+            session.go_live()
+        except BaseException as error:
+            if isinstance(error, BuildError):
+                self._telemetry.emit(BuildFailed(self._name, session_id, error, error.detail))
+            await self._destroy(session, "build failed")
+            raise
+        took = self._clock.monotonic() - began
+        self._telemetry.emit(SessionCreated(self._name, session_id, took))
+        return session
+
+    async def _destroy(self, session: Session, why: str) -> None:
+        """Hooks of handlers, then the document's own, then the document itself."""
+        context = session.context
+        if session.lifetime is not Lifetime.CLOSING:
+            session.begin_closing()
+        await self._hooks.session_destroyed(context)
+        async with session.turn() as turn:
+            callbacks = list(turn.document.session_destroyed_callbacks)
+            turn.document.session_destroyed_callbacks.clear()
+            for callback in callbacks:
+                await self._hooks.document_destroyed(callback, context)
+        await session.destroy()
+        context._end()
+        self._telemetry.emit(SessionDestroyed(self._name, session.id, why))
+
+    # --- server-level callbacks -----------------------------------------------------------------
+
+    def _make_timers(self) -> Timers:
+        return Timers(self.io_loop, self._clock, self._run_timer, self._timer_late)
+
+    def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
+        try:
+            with no_document():
+                result = timer.callback()
+        except (Exception, SystemExit) as error:
+            self._callback_failed(timer, error)
+            return None
+        return self._await_callback(timer, result) if inspect.isawaitable(result) else None
+
+    async def _await_callback(self, timer: Timer, result: Awaitable[Any]) -> None:
+        try:
+            with no_document():
+                await result
+        except (Exception, SystemExit) as error:
+            self._callback_failed(timer, error)
+
+    def _callback_failed(self, timer: Timer, error: BaseException) -> None:
+        self._telemetry.emit(CallbackFailed(self._name, timer.name, error))
+
+    def _timer_late(self, timer: Timer, took_s: float) -> None:
+        self._telemetry.emit(TimerLate(self._name, timer.name, timer.delay_s, took_s))

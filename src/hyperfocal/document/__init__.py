@@ -1,0 +1,48 @@
+"""The seam to Bokeh: everything that knows how a ``bokeh.document.Document`` works inside.
+
+Every private name of Bokeh that Hyperfocal touches is touched in this folder; the test
+``tests/document/test_private_names.py`` says that they are still there.
+"""
+
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+from bokeh.model import Model
+
+from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
+from hyperfocal.document.changes import Change, Changes
+from hyperfocal.document.curdoc import current_document, no_document, unlocked
+from hyperfocal.document.documents import (
+    dispose,
+    mark_seen,
+    new_document,
+    replace_document,
+    set_session_context,
+    unseen_models,
+)
+from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
+from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
+
+__all__ = (
+    "Change",
+    "ChangeSink",
+    "Changes",
+    "DecodedPatch",
+    "Document",
+    "DocumentPatchedEvent",
+    "EncodedPatch",
+    "Model",
+    "RecordingCallbackManager",
+    "apply_patch",
+    "current_document",
+    "decode_patch",
+    "dispose",
+    "encode_changes",
+    "encode_document",
+    "mark_seen",
+    "new_document",
+    "no_document",
+    "replace_document",
+    "set_session_context",
+    "unlocked",
+    "unseen_models",
+)

@@ -1,0 +1,116 @@
+"""How a document tells its session what happens to it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from bokeh.document import Document
+from bokeh.document.callbacks import DocumentCallbackManager, invoke_with_curdoc
+from bokeh.document.events import (
+    DocumentChangedEvent,
+    DocumentPatchedEvent,
+    SessionCallbackAdded,
+    SessionCallbackRemoved,
+)
+from bokeh.io import curdoc
+
+from hyperfocal.errors import OutsideTurnError, SessionGoneError
+
+__all__ = ("ChangeSink", "RecordingCallbackManager")
+
+
+class ChangeSink(Protocol):
+    """What listens to a document: its session."""
+
+    def may_change(self) -> bool:
+        """Whether the calling code may change the document now."""
+        ...
+
+    def changed(self, event: DocumentPatchedEvent) -> None:
+        """The document has changed; called in the order of changes."""
+        ...
+
+    def callback_added(self, callback: Any) -> None:
+        """A session callback (next tick, timeout, periodic) was added. From any thread."""
+        ...
+
+    def callback_removed(self, callback: Any) -> None:
+        """A session callback was removed, or is about to run for its only time."""
+        ...
+
+
+class RecordingCallbackManager(DocumentCallbackManager):
+    """Bokeh's callback manager, with a sink that misses nothing.
+
+    Bokeh's own runs the application's callbacks before it tells listeners of a change, so that a
+    callback that raises hides the change from everybody else. Here the sink hears of it in any
+    case. Session callbacks reach the sink even during ``hold()``, which is about changes.
+    """
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._sink: ChangeSink | None = None
+        self._gone: str | None = None
+
+    def attach(self, sink: ChangeSink) -> None:
+        """Tell ``sink`` from now on."""
+        self._sink = sink
+
+    def detach(self, session_id: str) -> None:
+        """The session is gone; adding callbacks raises from now on, changes go nowhere."""
+        self._sink = None
+        self._gone = session_id
+
+    def trigger_on_change(self, event: DocumentChangedEvent) -> None:
+        """Run the application's callbacks for a change, then tell the sink and other listeners.
+
+        Raises:
+            OutsideTurnError: the calling code does not hold the document's lock.
+            SessionGoneError: a session callback was added after the session's end.
+        """
+        if isinstance(event, SessionCallbackAdded | SessionCallbackRemoved):
+            self._session_callback(event)
+            return
+        sink = self._sink
+        if sink is not None and not sink.may_change():
+            raise OutsideTurnError(_what(event))
+        if self._hold is not None:
+            super().trigger_on_change(event)
+            return
+        document = self._document()
+        if document is None:
+            return
+        invoker, event.callback_invoker = event.callback_invoker, None
+        try:
+            if invoker is not None:
+                if curdoc() is document:
+                    invoker()
+                else:
+                    invoke_with_curdoc(document, invoker)
+        finally:
+            if sink is not None and isinstance(event, DocumentPatchedEvent):
+                sink.changed(event)
+            if self._change_callbacks:
+                super().trigger_on_change(event)
+
+    def _session_callback(self, event: SessionCallbackAdded | SessionCallbackRemoved) -> None:
+        if self._gone is not None:
+            self._session_callbacks.discard(event.callback)
+            if isinstance(event, SessionCallbackAdded):
+                raise SessionGoneError(self._gone)
+            return
+        if self._sink is not None:
+            if isinstance(event, SessionCallbackAdded):
+                self._sink.callback_added(event.callback)
+            else:
+                self._sink.callback_removed(event.callback)
+        for callback in self.change_callbacks():
+            callback(event)
+
+
+def _what(event: DocumentChangedEvent) -> str:
+    model: Any = getattr(event, "model", None)
+    attr: Any = getattr(event, "attr", None)
+    if model is not None and attr is not None:
+        return f"{type(model).__name__}.{attr}"
+    return "the document"

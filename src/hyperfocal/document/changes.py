@@ -1,0 +1,152 @@
+"""The changes of one turn, and what of them has to be said.
+
+A turn is atomic: clients see the last value of each property, not the ones on the way. Data that
+was streamed or patched is said piece by piece, unless the whole data is said anyway. Values are
+read when the turn's changes are encoded, so they are what the document holds then; what was
+streamed, patched or sent is copied when it happens, because applications reuse their arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bokeh.document.events import (
+    ColumnDataChangedEvent,
+    ColumnsPatchedEvent,
+    ColumnsStreamedEvent,
+    DocumentPatchedEvent,
+    ModelChangedEvent,
+    TitleChangedEvent,
+)
+from bokeh.model import Model
+
+__all__ = ("Change", "Changes")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to say.
+
+    Attributes:
+        event: what happened last.
+        setters: everybody who had a hand in it; ``None`` stands for the application.
+        cols: for column data, the columns to say; ``None`` means all.
+    """
+
+    event: DocumentPatchedEvent
+    setters: tuple[object, ...]
+    cols: tuple[str, ...] | None = None
+
+    def concerns(self, client: object | None) -> bool:
+        """Whether ``client`` has to be told: somebody else had a hand in it."""
+        return client is None or any(setter is not client for setter in self.setters)
+
+
+class Changes:
+    """Collects the events of a turn, in order."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self) -> None:
+        self._events: list[DocumentPatchedEvent] = []
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, event: DocumentPatchedEvent) -> None:
+        """Note an event; copies what the application may reuse."""
+        if isinstance(event, ColumnsStreamedEvent):
+            event.data = {name: _copied(column) for name, column in event.data.items()}
+        elif isinstance(event, ColumnsPatchedEvent):
+            event.patches = {
+                name: [(index, _copied(value)) for index, value in patches]
+                for name, patches in event.patches.items()
+            }
+        self._events.append(event)
+
+    def take(self) -> list[Change]:
+        """What has to be said, in order; nothing is left behind."""
+        events, self._events = self._events, []
+        if len(events) == 1:
+            event = events[0]
+            return [Change(event, (event.setter,), _cols(event))]
+        return _coalesce(events)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, list):
+        return list(value)
+    if isinstance(value, str | bytes | int | float | tuple) or value is None:
+        return value
+    copy = getattr(value, "copy", None)
+    return copy() if callable(copy) else value
+
+
+def _cols(event: DocumentPatchedEvent) -> tuple[str, ...] | None:
+    if isinstance(event, ColumnDataChangedEvent) and event.cols is not None:
+        return tuple(event.cols)
+    return None
+
+
+def _replaces_all(event: DocumentPatchedEvent) -> bool:
+    if isinstance(event, ColumnDataChangedEvent):
+        return event.cols is None
+    return isinstance(event, ModelChangedEvent)
+
+
+def _whole_values(events: Iterable[DocumentPatchedEvent]) -> set[tuple[Model, str]]:
+    """The (model, attribute) pairs whose whole value has to be said."""
+    whole: set[tuple[Model, str]] = set()
+    partly: set[tuple[Model, str]] = set()
+    pieces: set[tuple[Model, str]] = set()
+    for event in events:
+        if isinstance(event, ModelChangedEvent | ColumnDataChangedEvent):
+            (whole if _replaces_all(event) else partly).add((event.model, event.attr))
+        elif isinstance(event, ColumnsStreamedEvent | ColumnsPatchedEvent):
+            pieces.add((event.model, event.attr))
+    # Columns replaced and rows streamed in one turn: final columns and pieces do not add up.
+    return whole | (partly & pieces)
+
+
+def _coalesce(events: list[DocumentPatchedEvent]) -> list[Change]:
+    """Later values take the place of earlier ones; the order of the last changes stays."""
+    whole = _whole_values(events)
+    kept: list[tuple[DocumentPatchedEvent, object]] = []
+    setters: dict[object, list[object]] = {}
+    columns: dict[object, dict[str, None]] = {}
+    for event in reversed(events):
+        key: object
+        if isinstance(event, TitleChangedEvent):
+            key = "title"
+        elif isinstance(event, ModelChangedEvent | ColumnDataChangedEvent):
+            key = (event.model, event.attr)
+        elif (
+            isinstance(event, ColumnsStreamedEvent | ColumnsPatchedEvent)
+            and (event.model, event.attr) in whole
+        ):
+            key = (event.model, event.attr)
+        else:
+            key = event
+        if key not in setters:
+            setters[key] = []
+            kept.append((event, key))
+        setters[key].append(event.setter)
+        for name in _cols(event) or ():
+            columns.setdefault(key, {})[name] = None
+
+    changes: list[Change] = []
+    for event, key in reversed(kept):
+        cols: tuple[str, ...] | None = None
+        said = event
+        if isinstance(key, tuple):
+            if key in whole and isinstance(event, ColumnsStreamedEvent | ColumnsPatchedEvent):
+                said = ColumnDataChangedEvent(event.document, event.model, event.attr)
+            elif key not in whole:
+                cols = tuple(reversed(columns[key]))
+        changes.append(Change(said, tuple(setters[key]), cols))
+    return changes

@@ -1,0 +1,89 @@
+"""``curdoc()``, right in every task and thread.
+
+Bokeh 3.9 keeps the stack of patched current documents in one list per process
+(``bokeh.io.doc._PATCHED_CURDOCS``), so that an ``await`` or a second thread sees somebody else's
+document, and a callback that raises leaves its entry behind. Here that list is replaced by an
+object with the same few methods that keeps the stack in a context variable.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import bokeh.io.doc
+from bokeh.document import Document
+from bokeh.document.locking import UnlockedDocumentProxy
+
+__all__ = ("current_document", "no_document", "unlocked")
+
+_Entry: TypeAlias = "weakref.ReferenceType[Document] | weakref.ReferenceType[UnlockedDocumentProxy]"
+
+_stack: ContextVar[tuple[_Entry, ...]] = ContextVar("hyperfocal_curdocs", default=())
+
+
+class _ContextStack:
+    """What ``bokeh.io.doc`` asks of its list, kept per context."""
+
+    def append(self, entry: _Entry) -> None:
+        _stack.set((*_stack.get(), entry))
+
+    def pop(self) -> _Entry:
+        stack = _stack.get()
+        if not stack:
+            raise IndexError("pop from an empty stack of current documents")
+        _stack.set(stack[:-1])
+        return stack[-1]
+
+    def __getitem__(self, index: int) -> _Entry:
+        return _stack.get()[index]
+
+    def __len__(self) -> int:
+        return len(_stack.get())
+
+
+def _install() -> None:
+    if not isinstance(bokeh.io.doc._PATCHED_CURDOCS, _ContextStack):
+        namespace: Any = bokeh.io.doc
+        namespace._PATCHED_CURDOCS = _ContextStack()
+
+
+_install()
+
+
+@contextmanager
+def current_document(document: Document) -> Iterator[None]:
+    """Within, ``curdoc()`` is this document; afterwards it is what it was, whatever happened."""
+    token = _stack.set((weakref.ref(document),))
+    try:
+        yield
+    finally:
+        _stack.reset(token)
+
+
+@contextmanager
+def unlocked(document: Document) -> Iterator[None]:
+    """Within, ``curdoc()`` is the guarded view that ``@without_document_lock`` callbacks get.
+
+    It lets them add and remove next-tick callbacks; everything else raises Bokeh's own error.
+    """
+    proxy = UnlockedDocumentProxy(document)
+    token = _stack.set((weakref.ref(proxy),))
+    try:
+        yield
+    finally:
+        _stack.reset(token)
+        del proxy
+
+
+@contextmanager
+def no_document() -> Iterator[None]:
+    """Within, ``curdoc()`` is nobody's document: for code that belongs to no session."""
+    token = _stack.set(())
+    try:
+        yield
+    finally:
+        _stack.reset(token)

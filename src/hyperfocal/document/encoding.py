@@ -1,0 +1,177 @@
+"""Documents and changes as the JSON that BokehJS reads."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh import __version__ as bokeh_version
+from bokeh.core.has_props import is_DataModel
+from bokeh.core.property.descriptors import UnsetValueError
+from bokeh.core.serialization import Serializer
+from bokeh.document import Document
+from bokeh.document.events import (
+    ColumnDataChangedEvent,
+    ColumnsPatchedEvent,
+    ColumnsStreamedEvent,
+    ModelChangedEvent,
+)
+from bokeh.model import Model
+
+from hyperfocal.document.changes import Change
+from hyperfocal.wire import Buffer, dump_json
+
+__all__ = ("EncodedPatch", "encode_changes", "encode_document")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPatch:
+    """JSON text of a message's content and the buffers that it refers to."""
+
+    content: str
+    buffers: tuple[Buffer, ...] = ()
+
+
+class _Encoder(Serializer):
+    """Bokeh's serializer, with a say in how bytes leave and which models are only referred to.
+
+    Args:
+        known: the document whose models the audience knows already, apart from ``fresh``.
+        fresh: models that it does not know yet.
+        inline: put bytes into the JSON instead of buffers of their own.
+    """
+
+    def __init__(
+        self,
+        known: Document | None = None,
+        fresh: Collection[Model] = (),
+        *,
+        inline: bool = False,
+    ) -> None:
+        super().__init__()
+        self._known = known.models if known is not None else None
+        self._fresh = fresh
+        self._inline = inline
+        self._payloads: list[Buffer] = []
+
+    @property
+    def payloads(self) -> tuple[Buffer, ...]:
+        return tuple(self._payloads)
+
+    def get_ref(self, obj: Any) -> Any:
+        ref = super().get_ref(obj)
+        if ref is None and self._known is not None and isinstance(obj, Model):
+            if self._known.get_by_id(obj.id) is obj and obj not in self._fresh:
+                return obj.ref
+        return ref
+
+    def has_ref(self, obj: Any) -> bool:
+        return self.get_ref(obj) is not None
+
+    def _encode_bytes(self, obj: bytes | memoryview) -> Any:
+        # A copy: the array may change before the frames have left.
+        data = bytes(obj)
+        if self._inline:
+            # BokehJS unpacks inline bytes with gzip; level 0 costs next to nothing here and little
+            # over there (measured: shared/CONTRACT.md, "Reconnecting").
+            packed = gzip.compress(data, compresslevel=0, mtime=0)
+            return {"type": "bytes", "data": base64.b64encode(packed).decode("ascii")}
+        buffer = Buffer(f"b{len(self._payloads)}", data)
+        self._payloads.append(buffer)
+        return {"type": "bytes", "data": {"id": buffer.id}}
+
+
+def encode_document(document: Document, *, inline: bool = False) -> EncodedPatch:
+    """The whole document, as ``{"doc": ...}``.
+
+    Unlike ``Document.to_json`` it leaves the document's notion of what clients know alone.
+
+    Args:
+        document: what to encode.
+        inline: put arrays into the JSON. A client that comes back loses buffers (BokehJS 3.9).
+
+    Raises:
+        SerializationError: a value has no JSON form.
+    """
+    encoder = _Encoder(inline=inline)
+    data_models = [cls for cls in Model.model_class_reverse_map.values() if is_DataModel(cls)]
+    # The order matters: what comes first is defined, what comes later refers to it.
+    defs = encoder.encode(data_models)
+    config = encoder.encode(document.config)
+    roots = encoder.encode(document.roots)
+    callbacks = encoder.encode(document.callbacks.js_event_callbacks)
+    doc: dict[str, Any] = {
+        "version": bokeh_version,
+        "title": document.title,
+        "config": config,
+        "roots": roots,
+    }
+    if data_models:
+        doc["defs"] = defs
+    if document.callbacks.js_event_callbacks:
+        doc["callbacks"] = callbacks
+    return EncodedPatch(dump_json({"doc": doc}), encoder.payloads)
+
+
+def encode_changes(
+    document: Document,
+    changes: Iterable[Change],
+    *,
+    fresh: Collection[Model],
+    client: object | None = None,
+) -> EncodedPatch | None:
+    """The content of one PATCH-DOC for one audience, or ``None`` when there is nothing to say.
+
+    Args:
+        document: the document, in the state in which the changes left it.
+        changes: what happened.
+        fresh: models that this audience has not seen; they are defined where first met, with
+            the values they have now, so changes of theirs need no saying.
+        client: the audience is this client, which knows its own changes; ``None``: all others.
+
+    Raises:
+        SerializationError: a value has no JSON form.
+    """
+    encoder = _Encoder(document, fresh)
+    events: list[Any] = []
+    for change in changes:
+        if not change.concerns(client):
+            continue
+        model: Any = getattr(change.event, "model", None)
+        if isinstance(model, Model) and isinstance(
+            change.event,
+            ModelChangedEvent | ColumnDataChangedEvent | ColumnsStreamedEvent | ColumnsPatchedEvent,
+        ):
+            if model in fresh or document.models.get_by_id(model.id) is not model:
+                continue
+        events.append(_encode_change(encoder, change))
+    if not events:
+        return None
+    return EncodedPatch(dump_json({"events": events}), encoder.payloads)
+
+
+def _encode_change(encoder: Serializer, change: Change) -> Any:
+    event = change.event
+    if isinstance(event, ModelChangedEvent):
+        try:
+            value = event.model.lookup(event.attr).get_value(event.model)
+        except UnsetValueError:
+            value = event.new
+        return {
+            "kind": event.kind,
+            "model": event.model.ref,
+            "attr": event.attr,
+            "new": encoder.encode(value),
+        }
+    if isinstance(event, ColumnDataChangedEvent):
+        now = ColumnDataChangedEvent(
+            event.document,
+            event.model,
+            event.attr,
+            cols=list(change.cols) if change.cols is not None else None,
+        )
+        return now.to_serializable(encoder)
+    return event.to_serializable(encoder)

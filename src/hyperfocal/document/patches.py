@@ -1,0 +1,321 @@
+"""Patches from clients: decoded whole and checked before anything of them is applied."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import traceback
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.serialization import Buffer as BokehBuffer
+from bokeh.core.serialization import Deserializer, UnknownReferenceError
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+from bokeh.events import Event
+from bokeh.model import Model
+from bokeh.models import ColumnDataSource
+
+from hyperfocal.errors import CallbackError, PatchError
+from hyperfocal.wire import Buffer
+
+__all__ = ("DecodedPatch", "apply_patch", "decode_patch")
+
+_log = logging.getLogger("hyperfocal.document")
+
+#: What gzip may unpack to, so that a few bytes cannot fill the memory.
+_MAX_INLINE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPatch:
+    """Events that are known to fit the document.
+
+    Attributes:
+        events: the decoded events, in order.
+        defined: models that the patch brought along; its sender knows them.
+    """
+
+    events: tuple[dict[str, Any], ...]
+    defined: frozenset[Model] = frozenset()
+
+
+class _References:
+    """The models that a patch may refer to, looked up one by one.
+
+    Bokeh's deserializer wants a dictionary; making one of all models costs more than most patches.
+    """
+
+    __slots__ = ("_document", "defined")
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.defined: dict[str, Model] = {}
+
+    def get(self, model_id: str, default: Model | None = None) -> Model | None:
+        model = self._document.models.get_by_id(model_id)  # type: ignore[arg-type]
+        return model if model is not None else self.defined.get(model_id, default)
+
+    def __contains__(self, model_id: str) -> bool:
+        return self.get(model_id) is not None
+
+    def __setitem__(self, model_id: str, model: Model) -> None:
+        self.defined[model_id] = model
+
+
+class _Decoder(Deserializer):
+    def __init__(self, references: _References, setter: object) -> None:
+        super().__init__(setter=setter)  # type: ignore[arg-type]
+        self._references = references  # type: ignore[assignment]
+
+    def _decode_object_ref(self, obj: Any) -> Model:
+        # BokehJS defines models again that the server has sent it; ours is the one that counts.
+        known = self._references.get(obj["id"])
+        return known if known is not None else super()._decode_object_ref(obj)
+
+    def _decode_bytes(self, obj: Any) -> bytes | memoryview[int]:
+        data = obj["data"]
+        if not isinstance(data, str):
+            return super()._decode_bytes(obj)
+        try:
+            stream = zlib.decompressobj(wbits=31)
+            plain = stream.decompress(base64.b64decode(data, validate=True), _MAX_INLINE_BYTES)
+        except (binascii.Error, zlib.error) as error:
+            raise ValueError("inline bytes are not base64 of gzip data") from error
+        if stream.unconsumed_tail or not stream.eof:
+            raise ValueError("inline bytes are too large or cut off")
+        return plain
+
+
+def decode_patch(
+    document: Document,
+    content: Mapping[str, Any],
+    buffers: Iterable[Buffer],
+    *,
+    setter: object,
+) -> DecodedPatch:
+    """Decode the content of a PATCH-DOC against a document, without touching the document.
+
+    A patch that refers to a model that has left the document is dropped as a whole: that is what
+    remains of an edit that crossed a removal.
+
+    Args:
+        document: the document that it is for.
+        content: ``{"events": [...]}``.
+        buffers: the message's buffers.
+        setter: the client; new models are told that it set their properties.
+
+    Raises:
+        PatchError: it does not decode or does not fit; nothing has changed.
+    """
+    raw = content.get("events")
+    if not isinstance(raw, list):
+        raise PatchError("the patch has no list of events")
+    references = _References(document)
+    decoder = _Decoder(references, setter)
+    packed = [BokehBuffer(buffer.id, bytes(buffer.payload)) for buffer in buffers]  # type: ignore[arg-type]
+    try:
+        decoded: list[Any] = decoder.decode(raw, packed)
+    except UnknownReferenceError as error:
+        if document.models.seen(error.id):
+            _log.debug("dropped a patch that refers to the removed model %s", error.id)
+            return DecodedPatch(())
+        raise PatchError(f"the patch refers to an unknown model, id {error.id!r}") from error
+    except Exception as error:
+        raise PatchError(f"the patch cannot be decoded: {error}") from error
+
+    checked: list[dict[str, Any]] = []
+    for event in decoded:
+        try:
+            kept = _check(document, event)
+        except PatchError:
+            raise
+        except Exception as error:
+            raise PatchError(f"an event of the patch is malformed: {error!r}") from error
+        if kept is not None:
+            checked.append(kept)
+    return DecodedPatch(tuple(checked), frozenset(references.defined.values()))
+
+
+def apply_patch(
+    document: Document, patch: DecodedPatch, *, setter: object
+) -> CallbackError | None:
+    """Apply a decoded patch; the application's callbacks run on the way.
+
+    A callback that raises does not keep the rest of the patch from being applied: the client has
+    made these changes already.
+
+    Returns:
+        The first failure of a callback, if there was one.
+    """
+    failure: CallbackError | None = None
+    for event in patch.events:
+        try:
+            # Bokeh's handler takes the event apart, hence the copy.
+            DocumentPatchedEvent.handle_event(document, dict(event), setter)  # type: ignore[arg-type]
+        except (Exception, SystemExit) as error:
+            if failure is None:
+                failure = CallbackError(
+                    f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+                )
+                failure.__cause__ = error
+    return failure
+
+
+# --- checks: one function per kind, each gives the event to apply or None to ignore it --------
+
+
+def _check(document: Document, event: Any) -> dict[str, Any] | None:
+    if not isinstance(event, dict):
+        raise PatchError("an event of the patch is not an object")
+    kind = event.get("kind")
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if check is None:
+        raise PatchError(f"unknown kind of event {kind!r}")
+    return check(document, event)
+
+
+def _only(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    missing = [name for name in names if name not in event]
+    if missing:
+        raise PatchError(f"a {event['kind']} event has no {missing[0]!r}")
+    return {"kind": event["kind"], **{name: event[name] for name in names}}
+
+
+def _model(event: dict[str, Any]) -> Model:
+    model = event["model"]
+    if not isinstance(model, Model):
+        raise PatchError(f"the model of a {event['kind']} event is not a model")
+    return model
+
+
+def _property(event: dict[str, Any]) -> PropertyDescriptor[Any] | None:
+    """The property that an event sets; ``None`` where the server knows no such property."""
+    model, attr = _model(event), event["attr"]
+    if not isinstance(attr, str):
+        raise PatchError("the attribute of an event is not a name")
+    if attr not in model.properties():
+        _log.debug("ignored unknown attribute %r of %r", attr, model)
+        return None
+    return model.lookup(attr)
+
+
+def _validate(descriptor: PropertyDescriptor[Any], value: Any) -> None:
+    """Raise unless setting the property to this value would be accepted."""
+    prop = descriptor.property
+    try:
+        prop.validate(value)
+    except ValueError as error:
+        if not any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
+            raise PatchError(f"{descriptor.name}: {error}") from error
+
+
+def _model_changed(document: Document, event: dict[str, Any]) -> dict[str, Any] | None:
+    kept = _only(event, "model", "attr", "new")
+    descriptor = _property(kept)
+    if descriptor is None:
+        return None
+    _validate(descriptor, kept["new"])
+    return kept
+
+
+def _source(event: dict[str, Any]) -> ColumnDataSource:
+    model = _model(event)
+    if not isinstance(model, ColumnDataSource) or event["attr"] != "data":
+        raise PatchError(f"a {event['kind']} event is not about the data of a ColumnDataSource")
+    return model
+
+
+def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
+    columns = event[name]
+    if not isinstance(columns, dict):
+        raise PatchError(f"the {name} of a {event['kind']} event are not columns")
+    return columns
+
+
+def _column_data_changed(document: Document, event: dict[str, Any]) -> dict[str, Any] | None:
+    kept = _only(event, "model", "attr", "data")
+    descriptor = _property(kept)
+    if descriptor is None:
+        return None
+    data = _columns(kept, "data")
+    if event.get("cols") is not None:
+        # Bokeh would drop the columns that are not named.
+        kept["data"] = data = {**getattr(_model(kept), descriptor.name), **data}
+    _validate(descriptor, data)
+    return kept
+
+
+def _columns_streamed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "model", "attr", "data")
+    kept["rollover"] = rollover = event.get("rollover")
+    source, data = _source(kept), _columns(kept, "data")
+    if not isinstance(rollover, int | None) or isinstance(rollover, bool):
+        raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
+    if source.data and set(data) != set(source.data):
+        raise PatchError("a ColumnsStreamed event does not name exactly the source's columns")
+    if len({len(column) for column in data.values()}) > 1:
+        raise PatchError("the columns of a ColumnsStreamed event differ in length")
+    return kept
+
+
+def _columns_patched(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "model", "attr", "patches")
+    source, patches = _source(kept), _columns(kept, "patches")
+    for name, entries in patches.items():
+        if name not in source.data:
+            raise PatchError(f"a ColumnsPatched event names the unknown column {name!r}")
+        length = len(source.data[name])
+        for index, _ in entries:
+            first = index[0] if isinstance(index, list | tuple) else index
+            if isinstance(first, slice):
+                if not 0 <= (first.stop if first.stop is not None else 0) <= length:
+                    raise PatchError(f"a ColumnsPatched event ends outside of column {name!r}")
+            elif not isinstance(first, int) or not 0 <= first < length:
+                raise PatchError(f"a ColumnsPatched event is outside of column {name!r}")
+    return kept
+
+
+def _title_changed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "title")
+    if not isinstance(kept["title"], str):
+        raise PatchError("the title of a document is not text")
+    return kept
+
+
+def _root_added(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "model")
+    if _model(kept).document not in (None, document):
+        raise PatchError("a RootAdded event names a model of another document")
+    return kept
+
+
+def _root_removed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "model")
+    _model(kept)
+    return kept
+
+
+def _message_sent(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    kept = _only(event, "msg_type", "msg_data")
+    if not isinstance(kept["msg_type"], str):
+        raise PatchError("the type of a message is not a name")
+    if kept["msg_type"] == "bokeh_event" and not isinstance(kept["msg_data"], Event):
+        raise PatchError("a bokeh_event message carries no event")
+    return kept
+
+
+_CHECKS: dict[str, Callable[[Document, dict[str, Any]], dict[str, Any] | None]] = {
+    "ModelChanged": _model_changed,
+    "ColumnDataChanged": _column_data_changed,
+    "ColumnsStreamed": _columns_streamed,
+    "ColumnsPatched": _columns_patched,
+    "TitleChanged": _title_changed,
+    "RootAdded": _root_added,
+    "RootRemoved": _root_removed,
+    "MessageSent": _message_sent,
+}

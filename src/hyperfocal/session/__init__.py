@@ -1,0 +1,23 @@
+"""Sessions: one document each, its lock, its timers, its clients and its lifetime."""
+
+from hyperfocal.session.expiry import ExpiryRules
+from hyperfocal.session.lifetime import Lifetime
+from hyperfocal.session.lock import TurnLock
+from hyperfocal.session.registry import SessionRegistry
+from hyperfocal.session.session import Client, Session
+from hyperfocal.session.timers import Timer, TimerKind, Timers
+from hyperfocal.session.turn import Turn, current_turn
+
+__all__ = (
+    "Client",
+    "ExpiryRules",
+    "Lifetime",
+    "Session",
+    "SessionRegistry",
+    "Timer",
+    "TimerKind",
+    "Timers",
+    "Turn",
+    "TurnLock",
+    "current_turn",
+)

@@ -1,0 +1,103 @@
+"""The sessions of one application, by id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hyperfocal.session.session import Session
+
+__all__ = ("SessionRegistry",)
+
+
+class SessionRegistry:
+    """Create-or-join, and looking for sessions whose time has come.
+
+    Args:
+        destroy: takes a session down; it has left the registry when this is called.
+    """
+
+    def __init__(self, destroy: Callable[[Session, str], Awaitable[None]]) -> None:
+        self._destroy = destroy
+        self._sessions: dict[str, Session] = {}
+        self._building: dict[str, asyncio.Task[Session]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, session_id: str) -> Session | None:
+        """The live session of this id."""
+        return self._sessions.get(session_id)
+
+    def all(self) -> list[Session]:
+        """All live sessions, oldest first."""
+        return list(self._sessions.values())
+
+    def knows(self, session_id: str) -> bool:
+        """Whether there is such a session, or one is being built."""
+        return session_id in self._sessions or session_id in self._building
+
+    async def get_or_create(
+        self, session_id: str, build: Callable[[], Awaitable[Session]]
+    ) -> Session:
+        """The session of this id; ``build`` is called if there is none.
+
+        Any number of simultaneous callers share one build. If it fails, each of them gets the
+        failure and the next call tries afresh. A caller that is cancelled cancels nobody else.
+        """
+        session = self._sessions.get(session_id)
+        if session is not None:
+            return session
+        task = self._building.get(session_id)
+        if task is None:
+
+            async def create() -> Session:
+                try:
+                    made = await build()
+                    self._sessions[session_id] = made
+                    return made
+                finally:
+                    del self._building[session_id]
+
+            task = asyncio.get_running_loop().create_task(create())
+            # A failure that nobody waits for any more is not news to the event loop.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._building[session_id] = task
+        return await asyncio.shield(task)
+
+    async def discard(self, session: Session, why: str) -> None:
+        """Take a session out and down. A no-op if it is on its way already."""
+        if self._sessions.get(session.id) is not session:
+            return
+        del self._sessions[session.id]
+        task = asyncio.get_running_loop().create_task(self._down(session, why))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        await asyncio.shield(task)
+
+    async def _down(self, session: Session, why: str) -> None:
+        await self._destroy(session, why)
+
+    async def expire(self, now: float) -> int:
+        """Discard the sessions whose time has come (seconds on the monotonic clock).
+
+        A session in which a turn runs or waits is left for the next time.
+
+        Returns:
+            How many were discarded.
+        """
+        due = [session for session in self._sessions.values() if session.is_due(now)]
+        for session in due:
+            # Others have been awaited meanwhile; somebody may have come back.
+            if session.is_due(now):
+                await self.discard(session, "unused")
+        return len(due)
+
+    async def close(self, why: str) -> None:
+        """Wait for builds, discard everything, wait for what is being discarded."""
+        if self._building:
+            await asyncio.wait(list(self._building.values()))
+        await asyncio.gather(*(self.discard(session, why) for session in self.all()))
+        if self._closing:
+            await asyncio.wait(list(self._closing))

@@ -1,0 +1,101 @@
+"""A turn: one stretch of exclusive access to a session's document."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from contextlib import ExitStack
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hyperfocal.document import Document, current_document
+
+if TYPE_CHECKING:
+    from hyperfocal.session.session import Session
+
+__all__ = ("Turn", "current_turn")
+
+#: Held weakly: tasks that outlive a turn keep its context, and must not keep its session.
+_current: ContextVar[weakref.ReferenceType[Turn] | None] = ContextVar(
+    "hyperfocal_turn", default=None
+)
+
+
+def current_turn() -> Turn | None:
+    """The turn in which the calling code runs, or which started the task it runs in."""
+    reference = _current.get()
+    return reference() if reference is not None else None
+
+
+class Turn:
+    """Exclusive access, from ``enter`` to ``end``. Made by ``Session.turn`` and its siblings.
+
+    Within, ``curdoc()`` is the session's document. ``flush`` lets out what has changed so far;
+    ``end`` does the same and gives the document to whoever waits.
+
+    Attributes:
+        session: whose document it is.
+        originator: the client on whose behalf the turn is taken, or ``None``. Changes made with
+            it as their setter are not echoed to it.
+        defined: models that the originator brought along in this turn.
+        task: the task that holds the turn, ``None`` when it is held in a plain call.
+    """
+
+    __slots__ = ("__weakref__", "_entered", "_token", "defined", "originator", "session", "task")
+
+    def __init__(self, session: Session, originator: object | None) -> None:
+        self.session = session
+        self.originator = originator
+        self.defined: frozenset[Any] = frozenset()
+        self.task: asyncio.Task[Any] | None = None
+        self._entered: ExitStack | None = None
+        self._token: Token[weakref.ReferenceType[Turn] | None] | None = None
+
+    @property
+    def document(self) -> Document:
+        """The session's document."""
+        return self.session.document
+
+    def enter(self) -> None:
+        """Make the calling context the one that holds the document."""
+        self._entered = ExitStack()
+        self._entered.enter_context(current_document(self.session.document))
+        self._token = _current.set(weakref.ref(self))
+        try:
+            self.task = asyncio.current_task()
+        except RuntimeError:
+            self.task = None
+
+    def leave(self) -> None:
+        """Undo ``enter``, in the same context. The turn goes on."""
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+        if self._entered is not None:
+            self._entered.close()
+            self._entered = None
+
+    def flush(self) -> None:
+        """Encode what has changed and offer it to the clients, in order."""
+        self.session.flush(self)
+
+    def end(self) -> None:
+        """Flush and give the document to the next in line. Call it once."""
+        try:
+            self.flush()
+        finally:
+            self.leave()
+            self.session.release(self)
+
+    def __enter__(self) -> Turn:
+        self.enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()

@@ -1,0 +1,40 @@
+"""What happened: events that code emits, and subscribers that log and count them."""
+
+from hyperfocal.telemetry.events import (
+    ApplicationLoaded,
+    ApplicationUnloaded,
+    BuildFailed,
+    CallbackFailed,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    Event,
+    HookFailed,
+    OutboxOverflowed,
+    PatchRefused,
+    SessionCreated,
+    SessionDestroyed,
+    TimerLate,
+)
+from hyperfocal.telemetry.subscribers import Counters, LogSubscriber
+from hyperfocal.telemetry.telemetry import Telemetry
+
+__all__ = (
+    "ApplicationLoaded",
+    "ApplicationUnloaded",
+    "BuildFailed",
+    "CallbackFailed",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "Counters",
+    "Event",
+    "HookFailed",
+    "LogSubscriber",
+    "OutboxOverflowed",
+    "PatchRefused",
+    "SessionCreated",
+    "SessionDestroyed",
+    "Telemetry",
+    "TimerLate",
+)

@@ -1,0 +1,241 @@
+"""The events, one frozen class each. ``level`` is the level at which the log shows them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = (
+    "ApplicationLoaded",
+    "ApplicationUnloaded",
+    "BuildFailed",
+    "CallbackFailed",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "Event",
+    "HookFailed",
+    "OutboxOverflowed",
+    "PatchRefused",
+    "SessionCreated",
+    "SessionDestroyed",
+    "TimerLate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events. ``error`` is set where an exception is the cause."""
+
+    level: ClassVar[int] = logging.INFO
+
+    def words(self) -> str:
+        """One line for the log."""
+        raise NotImplementedError
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The exception behind the event; its traceback goes to the log."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationLoaded(Event):
+    """An application's ``on_server_loaded`` hooks have run."""
+
+    url: str
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"application {self.url} loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationUnloaded(Event):
+    """An application's ``on_server_unloaded`` hooks have run."""
+
+    url: str
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"application {self.url} unloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated(Event):
+    """A session has been built. ``seconds`` is how long that took."""
+
+    url: str
+    session_id: str
+    seconds: float
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: session {self.session_id} created in {self.seconds * 1000:.0f} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDestroyed(Event):
+    """A session has been discarded, and why."""
+
+    url: str
+    session_id: str
+    why: str
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: session {self.session_id} destroyed ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFailed(Event):
+    """The application failed to build a document."""
+
+    url: str
+    session_id: str
+    error: BaseException
+    detail: str
+    level: ClassVar[int] = logging.ERROR
+
+    def words(self) -> str:
+        """One line, and the application's own traceback below it."""
+        head = f"{self.url}: building a document failed: {self.error}"
+        return f"{head}\n{self.detail.rstrip()}" if self.detail else head
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed(Event):
+    """A lifecycle hook raised; the server goes on."""
+
+    url: str
+    hook: str
+    error: BaseException
+    level: ClassVar[int] = logging.ERROR
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: hook {self.hook} failed: {self.error!r}; going on without it"
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The exception that the hook raised."""
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFailed(Event):
+    """A callback of the application raised; it stays registered."""
+
+    url: str
+    callback: str
+    error: BaseException
+    session_id: str | None = None
+    level: ClassVar[int] = logging.ERROR
+
+    def words(self) -> str:
+        """One line for the log."""
+        where = f" in session {self.session_id}" if self.session_id else ""
+        return f"{self.url}: callback {self.callback} failed{where}: {self.error!r}"
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The exception that the callback raised."""
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class TimerLate(Event):
+    """A periodic callback took longer than its period. Said once per callback."""
+
+    url: str
+    callback: str
+    period_s: float
+    took_s: float
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.url}: periodic callback {self.callback} took {self.took_s * 1000:.0f} ms, longer "
+            f"than its period of {self.period_s * 1000:.0f} ms; the beats it missed are skipped "
+            "(said once)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened(Event):
+    """A client has connected to a session."""
+
+    url: str
+    session_id: str
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: connection to session {self.session_id} opened"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed(Event):
+    """A client has gone. ``code`` is the websocket's close code."""
+
+    url: str
+    session_id: str
+    code: int
+    reason: str
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.url}: connection to session {self.session_id} closed with {self.code}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRefused(Event):
+    """A page or websocket was refused before it reached a session."""
+
+    url: str
+    peer: str
+    reason: str
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: refused {self.peer}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRefused(Event):
+    """A client's request was answered with ERROR; nothing of it was applied."""
+
+    url: str
+    session_id: str
+    error: BaseException
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: refused a request in session {self.session_id}: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxOverflowed(Event):
+    """A client did not read; its connection is closed so that it comes back and pulls afresh."""
+
+    url: str
+    session_id: str
+    queued_bytes: int
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.url}: a client of session {self.session_id} does not read "
+            f"({self.queued_bytes} bytes wait); closing its connection"
+        )

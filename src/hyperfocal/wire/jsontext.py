@@ -1,0 +1,58 @@
+"""JSON text, strict: no NaN, no infinities, no surprises from deep nesting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import orjson
+
+from hyperfocal.errors import InvalidDataError
+
+__all__ = ("dump_json", "load_json")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def load_json(text: str | bytes | memoryview, what: str) -> Any:
+    """Decode JSON text.
+
+    Args:
+        text: the text, or its UTF-8 bytes.
+        what: names the text in the error.
+
+    Raises:
+        InvalidDataError: it is not JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # JSON.stringify writes half a surrogate pair as an escape ("\ud83d"). orjson refuses
+        # that, and a person who deletes half an emoji must not lose the connection.
+        if isinstance(text, str) and "\\ud" in text.lower():
+            try:
+                return json.loads(text, parse_constant=_refuse_constant)
+            except (ValueError, RecursionError):
+                pass
+        raise InvalidDataError(f"the {what} is not valid JSON") from error
+
+
+def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """Encode as compact JSON text.
+
+    Dataclasses are never written by themselves: they go to ``default``, as all foreign types do.
+
+    Raises:
+        TypeError: a value has no JSON form and ``default`` did not give one.
+    """
+    try:
+        return orjson.dumps(value, default, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    except TypeError as error:
+        # orjson refuses lone surrogates ("str is not valid UTF-8"); the standard library
+        # escapes them, which is what JSON.stringify does too.
+        if "surrogates" not in str(error) and "UTF-8" not in str(error):
+            raise
+        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=default)
