@@ -42,7 +42,7 @@ from bokeh.plotting import curdoc, figure
 TITLE, ABOUT = __doc__.strip().split("\n\n")
 EVENTS = {
     "Taps": [Tap, DoubleTap],
-    "Drags": [PanStart, Pan, PanEnd],
+    "Drags": [PanStart, PanEnd],
     "Pointer": [MouseEnter, MouseLeave],
 }
 
@@ -184,7 +184,7 @@ tabs = Tabs(
     width=320,
 )
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

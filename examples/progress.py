@@ -36,6 +36,7 @@ bar = figure(
     background_fill_color="#e2e8f0",
     outline_line_color=None,
     min_border=0,
+    margin=5,
     frame_align=False,  # with the page, not with the frame of the plot below
 )
 bar.hbar(y=0, height=1, right="fraction", source=bar_source, fill_color="#2563eb", line_color=None)
@@ -117,7 +118,7 @@ start.on_click(start_job)
 cancel.on_click(cancel_job)
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

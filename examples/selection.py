@@ -104,7 +104,7 @@ for side in (top, right):
 top.y_range.start = right.x_range.start = 0
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

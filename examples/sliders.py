@@ -13,7 +13,7 @@ TITLE, ABOUT = __doc__.strip().split("\n\n")
 X = np.linspace(0, 4 * np.pi, 200)
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

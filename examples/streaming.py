@@ -36,7 +36,7 @@ source = ColumnDataSource(
 )
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )
@@ -57,6 +57,7 @@ price_plot.line(
     "time", "average", source=source, line_color="#2563eb", line_width=3, legend_label="Average"
 )
 price_plot.legend.orientation = "horizontal"
+price_plot.legend.margin = price_plot.legend.padding = 0
 price_plot.add_layout(price_plot.legend[0], "above")
 price_plot.xaxis.visible = False
 

@@ -14,6 +14,7 @@ from bokeh.plotting import curdoc
 TITLE, ABOUT = __doc__.strip().split("\n\n")
 COLORS = {"Yellow": "#fef3c7", "Green": "#d1fae5", "Blue": "#dbeafe", "Pink": "#fce7f3"}
 STYLE = """
+.bk-clearfix { width: 100%; }
 .wall { display: grid; gap: 18px; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); }
 .note { padding: 16px; min-height: 90px; border-radius: 4px 4px 20px 4px; color: #1f2937;
         box-shadow: 0 2px 6px rgb(0 0 0 / 15%); overflow-wrap: anywhere; font-size: 15px; }
@@ -61,7 +62,7 @@ board.subscribe(doc, show_board)
 show_board()
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

@@ -78,7 +78,7 @@ if not hasattr(doc.session_context.server_context, "add_periodic_callback"):
     doc.add_periodic_callback(tick, 1000)
 
 heading = Div(
-    text=f"<h1 style='margin:0 0 6px'>{TITLE}</h1>{ABOUT}",
+    text=f"<h1 style='margin:0 0 6px;color:#0f172a'>{TITLE}</h1>{ABOUT}",
     sizing_mode="stretch_width",
     styles={"font-size": "15px", "color": "#475569"},
 )

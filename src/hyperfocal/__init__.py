@@ -1,3 +1,41 @@
-"""Hyperfocal: a session server for interactive Bokeh documents."""
+"""Hyperfocal: a session server for interactive Bokeh documents.
+
+The public API: this module, ``hyperfocal.contexts`` and ``hyperfocal.testing``. Everything else
+may change. Names are imported when they are first used, so that the command line starts quickly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperfocal.config import Settings
+    from hyperfocal.contexts import ApplicationContext, BokehServerContext, BokehSessionContext
+    from hyperfocal.server import asgi_app
 
 __version__ = "0.1.0.dev0"
+
+__all__ = (
+    "ApplicationContext",
+    "BokehServerContext",
+    "BokehSessionContext",
+    "Settings",
+    "__version__",
+    "asgi_app",
+)
+
+_HOMES = {
+    "ApplicationContext": "hyperfocal.contexts",
+    "BokehServerContext": "hyperfocal.contexts",
+    "BokehSessionContext": "hyperfocal.contexts",
+    "Settings": "hyperfocal.config",
+    "asgi_app": "hyperfocal.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -125,17 +125,11 @@ class SessionRequest:
         object.__setattr__(self, "cookies", cookies)
 
     def payload(self) -> dict[str, Any]:
-        """Arguments, headers and cookies as JSON values, to be sealed into a token."""
-        return {**self.arguments_payload(), "headers": dict(self.headers),
-                "cookies": dict(self.cookies)}
-
-    def arguments_payload(self) -> dict[str, Any]:
-        """The arguments alone, for a token that would grow too long."""
+        """Arguments, headers and cookies, to be sealed into a token."""
         return {
-            "arguments": {
-                name: [value.decode("latin-1") for value in values]
-                for name, values in self.arguments.items()
-            }
+            "arguments": dict(self.arguments),
+            "headers": dict(self.headers),
+            "cookies": dict(self.cookies),
         }
 
 

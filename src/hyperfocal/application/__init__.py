@@ -2,6 +2,6 @@
 
 from hyperfocal.application.building import build_document
 from hyperfocal.application.hooks import Hooks
-from hyperfocal.application.loading import Loaded, describe, load, load_all
+from hyperfocal.application.loading import Loaded, as_application, describe, load, load_all
 
-__all__ = ("Hooks", "Loaded", "build_document", "describe", "load", "load_all")
+__all__ = ("Hooks", "Loaded", "as_application", "build_document", "describe", "load", "load_all")

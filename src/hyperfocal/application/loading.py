@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bokeh.application.application import Application
 from bokeh.application.handlers import (
     DirectoryHandler,
+    FunctionHandler,
     Handler,
     NotebookHandler,
     ScriptHandler,
 )
 
-from hyperfocal.errors import LoadError
+from hyperfocal.errors import LoadError, UsageError
 
-__all__ = ("Loaded", "describe", "load", "load_all")
+__all__ = ("Loaded", "as_application", "describe", "load", "load_all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,17 @@ def describe(path: Path, url: str) -> tuple[str, str]:
     first line, and the paragraph after it. Without one, the title is made from the URL path.
     """
     text = _docstring(path)
-    if text:
-        title, _, rest = text.partition("\n")
-        return title.strip().rstrip("."), _one_line(re.split(r"\n\s*\n", rest.strip())[0])
+    return _title_and_description(text) if text else (_named_after(url), "")
+
+
+def _title_and_description(docstring: str) -> tuple[str, str]:
+    title, _, rest = docstring.partition("\n")
+    return title.strip().rstrip("."), _one_line(re.split(r"\n\s*\n", rest.strip())[0])
+
+
+def _named_after(url: str) -> str:
     name = url.strip("/").replace("_", " ").replace("-", " ").strip() or "Application"
-    return name[0].upper() + name[1:], ""
+    return name[0].upper() + name[1:]
 
 
 def _docstring(path: Path) -> str | None:
@@ -118,3 +127,20 @@ def _docstring(path: Path) -> str | None:
         return ast.get_docstring(ast.parse(source))
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, StopIteration):
         return None  # what cannot be read has no docstring; loading it reports the cause
+
+
+def as_application(thing: Any, url: str) -> tuple[Application, str, str]:
+    """An application with its title and description, from an application or a function.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    title, description = _named_after(url), ""
+    if isinstance(thing, Application):
+        return thing, title, description
+    if not callable(thing):
+        raise UsageError(f"what is to be served at {url} is not an application: {thing!r}")
+    text = inspect.getdoc(thing)
+    if text:
+        title, description = _title_and_description(text)
+    return Application(FunctionHandler(thing)), title, description

@@ -73,8 +73,14 @@ def _inflate(data: bytes) -> bytes:
     return plain
 
 
+def _pack_bytes(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"bytes": encode_base64url(value)}
+    raise TypeError(f"{type(value).__name__} has no place in a token")
+
+
 def _restore_bytes(value: Any) -> Any:
-    """Tokens made by Bokeh write bytes as {"bytes": base64url}."""
+    """Bytes are written as {"bytes": base64url}, as tokens made by Bokeh have them."""
     if isinstance(value, dict):
         if set(value) == {"bytes"} and isinstance(value["bytes"], str):
             return decode_base64url(value["bytes"])
@@ -114,6 +120,9 @@ class TokenAuthority:
             session_id: the session that the page shows.
             payloads: what to seal into it, the most complete first; the first one with which the
                 token stays under 4096 characters is taken, none if none does.
+
+        Raises:
+            TypeError: a payload holds something that is neither JSON nor bytes.
         """
         page = encode_base64url(self._random_bytes(9))
         public: dict[str, Any] = {
@@ -132,7 +141,7 @@ class TokenAuthority:
 
     def _sealed(self, public: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
         nonce = self._random_bytes(_NONCE_BYTES)
-        plain = zlib.compress(json.dumps(payload).encode(), 6)
+        plain = zlib.compress(json.dumps(payload, default=_pack_bytes).encode(), 6)
         sealed = self._cipher.encrypt(nonce, plain, public["session_id"].encode())
         return self._encode({**public, "sealed": encode_base64url(nonce + sealed)})
 
@@ -169,7 +178,7 @@ class TokenAuthority:
                 )
             except InvalidTag as error:
                 raise ValueError("the sealed part was tampered with") from error
-            payload = orjson.loads(_inflate(plain))
+            payload = _restore_bytes(orjson.loads(_inflate(plain)))
         elif _BOKEH_ZLIB_KEY in public:
             packed = decode_base64url(public[_BOKEH_ZLIB_KEY])
             payload = _restore_bytes(orjson.loads(_inflate(packed)))

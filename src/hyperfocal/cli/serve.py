@@ -1,0 +1,175 @@
+"""``hyperfocal serve``. What it needs is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import socket
+
+    from hyperfocal.application import Loaded
+    from hyperfocal.config import Settings
+
+__all__ = ("serve",)
+
+_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
+_log = logging.getLogger("hyperfocal")
+
+
+class _Command(click.Command):
+    """Takes everything behind ``--args`` for the applications, as ``bokeh serve`` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--args" in args:
+            at = args.index("--args")
+            ctx.meta["hyperfocal.argv"] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_Command,
+    short_help="Serve applications.",
+    epilog="Everything after --args is left to the applications, as sys.argv.",
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--port", type=int, default=5006, show_default=True,
+              help="Port to listen on; 0 takes a free one.")
+@click.option("--address", metavar="ADDRESS",
+              help="Address to listen on, 0.0.0.0 for all of this machine's.  [default: localhost]")
+@click.option("--allow-websocket-origin", "origins", metavar="HOST[:PORT]", multiple=True,
+              help="A host whose pages may connect, * as wild card. May be given several times. "
+                   "[default: localhost, and --address, at the port]")
+@click.option("--prefix", metavar="PATH", default="", help="URL path to serve everything under.")
+@click.option("--show", is_flag=True, help="Open the applications in a browser.")
+@click.option("--dev", is_flag=True,
+              help="Development mode: show tracebacks in the browser. Not for production.")
+@click.option("--session-ids",
+              type=click.Choice(["auto", "unsigned", "signed", "external-signed"]),
+              default="auto", show_default=True,
+              help="Who may choose session ids. auto: clients of this machine, unless "
+                   "BOKEH_SECRET_KEY is set; unsigned: anybody; signed: the server, or whoever "
+                   "signs with BOKEH_SECRET_KEY; external-signed: only the latter.")
+@click.option("--session-token-expiration", type=int, default=300, show_default=True,
+              metavar="SECONDS", help="How long a page's token may make a new session.")
+@click.option("--unused-session-lifetime", type=int, default=15_000, show_default=True,
+              metavar="MILLISECONDS", help="How long a session lives after its page was closed.")
+@click.option("--lost-session-lifetime", type=int, default=600_000, show_default=True,
+              metavar="MILLISECONDS",
+              help="How long a session waits for a client whose connection was lost.")
+@click.option("--check-unused-sessions", type=int, default=17_000, show_default=True,
+              metavar="MILLISECONDS", help="How often to look for sessions to discard.")
+@click.option("--keep-alive", type=int, default=37_000, show_default=True,
+              metavar="MILLISECONDS",
+              help="How often to ping clients; 0 never does.")
+@click.option("--websocket-max-message-size", type=int, default=20 * 1024 * 1024,
+              show_default=True, metavar="BYTES", help="Largest message a client may send.")
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True,
+              help="How much to log.")
+@click.pass_context
+def serve(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
+    """Serve applications: .py scripts, .ipynb notebooks, or directories with main.py.
+
+    Each is served under its name. With several, the start page lists them; with a single one,
+    the start page leads to it.
+    """
+    _start_log(options["log_level"])
+    from hyperfocal.errors import HyperfocalError
+
+    try:
+        _serve(paths, ctx.meta.get("hyperfocal.argv", ()), options)
+    except HyperfocalError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _serve(paths: Sequence[str], argv: Sequence[str], options: dict[str, Any]) -> None:
+    from hyperfocal.application import load_all
+    from hyperfocal.server import asgi_app, bind, run
+    from hyperfocal.telemetry import LogSubscriber, Telemetry
+
+    settings = _settings(options)
+    # Applications import what lies beside the place where the server was started.
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, "")
+    loaded = load_all(paths, argv)
+    sockets = bind(settings)
+    settings = _with_actual_port(settings, sockets)
+    app = asgi_app(loaded, settings, telemetry=Telemetry(LogSubscriber()))
+
+    def ready() -> None:
+        base, urls = _urls(settings, loaded.values())
+        _log.info("Serving at %s (stop with Ctrl-C)", base)
+        for url in urls:
+            _log.info("  %s", url)
+        if settings.dev:
+            _log.warning("Development mode: tracebacks are shown to clients")
+        if options["show"]:
+            for url in urls:
+                click.launch(url)
+
+    run(app, sockets, settings, ready=ready)
+    _log.info("Stopped")
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from hyperfocal.config import SessionIds, Settings
+
+    secret = os.environ.get("BOKEH_SECRET_KEY")
+    return Settings(
+        address=options["address"],
+        port=options["port"],
+        prefix=options["prefix"],
+        websocket_origins=tuple(options["origins"]),
+        session_ids=SessionIds(options["session_ids"]),
+        secret_key=secret.encode() if secret else None,
+        token_expiration_s=options["session_token_expiration"],
+        unused_session_lifetime_ms=options["unused_session_lifetime"],
+        lost_session_lifetime_ms=options["lost_session_lifetime"],
+        check_unused_sessions_ms=options["check_unused_sessions"],
+        keep_alive_ms=options["keep_alive"],
+        websocket_max_message_bytes=options["websocket_max_message_size"],
+        dev=options["dev"],
+    )
+
+
+def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> Settings:
+    """The port that was bound, and the origins that follow from it when none were given."""
+    from dataclasses import replace
+
+    port = sockets[0].getsockname()[1]
+    origins = settings.websocket_origins
+    if not origins:
+        hosts = ["localhost", "127.0.0.1", "[::1]"]
+        if settings.address not in (None, "0.0.0.0", "::"):
+            hosts.append(f"[{settings.address}]" if ":" in str(settings.address) else
+                         str(settings.address))
+        origins = tuple(dict.fromkeys(f"{host}:{port}" for host in hosts))
+    return replace(settings, port=port, websocket_origins=origins)
+
+
+def _urls(settings: Settings, loaded: Any) -> tuple[str, list[str]]:
+    applications: list[Loaded] = list(loaded)
+    host = settings.address if settings.address not in (None, "0.0.0.0", "::") else "localhost"
+    host = f"[{host}]" if ":" in str(host) else host
+    base = f"http://{host}:{settings.port}{settings.prefix}"
+    return f"{base}/", [base + one.url for one in applications]
+
+
+def _start_log(level: str) -> None:
+    if level == "trace":
+        level = "debug"
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+    )
+    if level == "debug":
+        # These tell the bytes of every frame; that is for whoever works on them.
+        for name in ("websockets", "asyncio"):
+            logging.getLogger(name).setLevel(logging.INFO)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)

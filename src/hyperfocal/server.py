@@ -1,0 +1,148 @@
+"""Everything assembled: an ASGI application to mount anywhere, and a server that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from hyperfocal.application import Loaded, as_application
+from hyperfocal.config import Settings
+from hyperfocal.errors import UsageError
+from hyperfocal.telemetry import LogSubscriber, Telemetry
+from hyperfocal.web import make_app
+from hyperfocal.web.site import make_site
+
+__all__ = ("ListenError", "asgi_app", "bind", "run")
+
+
+class ListenError(UsageError, OSError):
+    """An address cannot be listened on."""
+
+    def __init__(self, address: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {address} port {port}: {reason}")
+        self.address = address
+        self.port = port
+
+
+def asgi_app(
+    applications: Mapping[str, Any] | Any,
+    settings: Settings | None = None,
+    *,
+    telemetry: Telemetry | None = None,
+) -> Starlette:
+    """An ASGI application that serves Bokeh applications.
+
+    Args:
+        applications: what to serve by URL path ("/" or "/name"), or a single thing to serve at
+            "/". Each is a ``bokeh.application.Application``, a function of a document, or what
+            ``hyperfocal.application.load`` gives.
+        settings: lifetimes, secrets, origins.
+        telemetry: hears what happens; by default it is logged.
+
+    Raises:
+        UsageError: a URL path does not begin with a slash, or something is not an application.
+    """
+    if not isinstance(applications, Mapping):
+        applications = {"/": applications}
+    served: list[tuple[str, Any, str, str]] = []
+    for url, thing in applications.items():
+        if not url.startswith("/") or (url != "/" and url.endswith("/")):
+            raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
+        if isinstance(thing, Loaded):
+            served.append((url, thing.application, thing.title, thing.description))
+        else:
+            application, title, description = as_application(thing, url)
+            served.append((url, application, title, description))
+    hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
+    return make_app(make_site(served, settings if settings is not None else Settings(), hub))
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address is set.
+
+    Raises:
+        ListenError: the port is in use, may not be used, or there is no such address.
+    """
+    if settings.address is not None:
+        return [_listen(settings.address, settings.port)]
+    first = _listen("127.0.0.1", settings.port)
+    try:
+        return [first, _listen("::1", first.getsockname()[1])]
+    except ListenError:
+        return [first]  # no IPv6 here, or somebody else's: browsers fall back to IPv4
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((address, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ListenError(address, port, error.strerror or str(error)) from error
+    listening.setblocking(False)
+    return listening
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn that ends quietly on SIGINT and SIGTERM instead of raising them again."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+        for number in caught:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+
+
+def run(
+    app: Any,
+    sockets: Sequence[socket.socket],
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; sessions are then closed with their hooks.
+
+    Args:
+        app: what ``asgi_app`` gave.
+        sockets: what ``bind`` gave.
+        settings: the settings with which both were made.
+        ready: called when connections are being accepted.
+    """
+    keep_alive = settings.keep_alive_ms / 1000
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.websocket_max_message_bytes,
+        ws_ping_interval=keep_alive or None,
+        ws_ping_timeout=keep_alive or None,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        lifespan="on",
+    )
+
+    async def serve() -> None:
+        server = _Uvicorn(config)
+        task = asyncio.create_task(server.serve(sockets=list(sockets)))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.01)
+        if server.started and ready is not None:
+            ready()
+        await task
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())

@@ -1,0 +1,182 @@
+"""What each URL of an application, and of the server itself, answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from hyperfocal.errors import AuthError, BuildError
+from hyperfocal.pages import (
+    IndexEntry,
+    autoload_script,
+    document_page,
+    failure_page,
+    failure_script,
+    index_page,
+    notice_page,
+)
+from hyperfocal.telemetry import ConnectionRefused
+from hyperfocal.web.site import Served, Site
+
+__all__ = ("application_endpoints", "health", "index", "not_found", "root_url")
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+#: A page holds a token: nobody may keep it.
+_PAGE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_ELEMENT_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+
+
+def root_url(site: Site, request: Request) -> str:
+    """Where the server's URLs begin, as a path with a slash at its end."""
+    mounted = str(request.scope.get("root_path", "")).rstrip("/")
+    return f"{mounted}{site.settings.prefix}/"
+
+
+def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
+    """The endpoints of one application, by the name of their route."""
+
+    async def page(request: Request) -> Response:
+        if request.method == "HEAD":
+            return HTMLResponse(headers=_PAGE_HEADERS)
+        try:
+            session, token = await site.open_page(served, request.scope, request.query_params)
+        except AuthError as error:
+            return _refused(site, served, request, error)
+        except BuildError as error:
+            html = failure_page(error, dev=site.settings.dev)
+            return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
+        bundle = site.statics.bundle(root_url(site, request))
+        async with session.turn() as turn:
+            html = document_page(turn.document, token, bundle)
+        return HTMLResponse(html, headers=_PAGE_HEADERS)
+
+    async def autoload(request: Request) -> Response:
+        cors = _cors(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=cors)
+        element_id = request.query_params.get("bokeh-autoload-element", "")
+        if not _ELEMENT_ID.fullmatch(element_id):
+            return _script(
+                "throw new Error('autoload.js needs the argument bokeh-autoload-element');",
+                400,
+                cors,
+            )
+        absolute_url = request.query_params.get("bokeh-absolute-url")
+        if absolute_url is not None and urlsplit(absolute_url).scheme not in ("http", "https"):
+            return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
+        try:
+            _, token = await site.open_page(served, request.scope, request.query_params)
+        except AuthError as error:
+            _refused(site, served, request, error)
+            return _script(failure_script(error.reason, element_id), 403, cors)
+        except BuildError as error:
+            detail = f" ({error.summary})" if site.settings.dev else ""
+            text = f"This application could not be started{detail}."
+            return _script(failure_script(text, element_id), 200, cors)
+        root = root_url(site, request)
+        if absolute_url is not None:
+            parts = urlsplit(absolute_url)
+            # The application's own path ends where the server's begins.
+            path = parts.path.removesuffix(served.path).rstrip("/")
+            root = f"{parts.scheme}://{parts.netloc}{path}/"
+        bundle = None
+        if request.query_params.get("resources") != "none":
+            bundle = site.statics.bundle(root)
+        script = autoload_script(
+            token,
+            element_id,
+            bundle,
+            app_path=request.query_params.get("bokeh-app-path"),
+            absolute_url=absolute_url,
+        )
+        return _script(script, 200, cors)
+
+    async def metadata(request: Request) -> Response:
+        data = served.context.application.metadata
+        url = served.url
+        return JSONResponse({"url": url, "data": data() if callable(data) else data})
+
+    return {"page": page, "autoload": autoload, "metadata": metadata}
+
+
+def _script(text: str, status: int, headers: dict[str, str]) -> Response:
+    return Response(
+        text, status, {**headers, "Cache-Control": "no-store"}, "application/javascript"
+    )
+
+
+def _cors(request: Request) -> dict[str, str]:
+    """Any page may load the script; whether it may connect is for the websocket to decide."""
+    origin = request.headers.get("origin")
+    asked = request.headers.get("access-control-request-headers")
+    headers = {
+        "Access-Control-Allow-Origin": origin or "*",
+        "Access-Control-Allow-Methods": "GET, OPTIONS",
+        "Access-Control-Allow-Headers": asked or "*",
+        "Vary": "Origin",
+    }
+    if origin is not None:
+        headers["Access-Control-Allow-Credentials"] = "true"
+    return headers
+
+
+def _refused(site: Site, served: Served, request: Request, error: AuthError) -> Response:
+    peer = request.client.host if request.client else "a local client"
+    site.telemetry.emit(ConnectionRefused(served.url, peer, error.reason))
+    html = notice_page("You cannot open this page", f"{error.reason}.")
+    return HTMLResponse(html, status_code=403, headers=_PAGE_HEADERS)
+
+
+def index(site: Site) -> Endpoint:
+    """The list of applications, or the way to the only one."""
+
+    async def endpoint(request: Request) -> Response:
+        root = root_url(site, request)
+        entries = [
+            IndexEntry(root + served.url.lstrip("/"), served.title, served.description)
+            for served in site.served
+        ]
+        if len(entries) == 1:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(entries[0].href + query, status_code=302)
+        return HTMLResponse(index_page(entries))
+
+    return endpoint
+
+
+def health(site: Site) -> Endpoint:
+    """For load balancers: alive, and how much there is to do."""
+
+    async def endpoint(request: Request) -> Response:
+        sessions = [session for served in site.served for session in served.context.sessions]
+        return JSONResponse(
+            {
+                "status": "ok",
+                "applications": len(site.served),
+                "sessions": len(sessions),
+                "connections": sum(session.connection_count for session in sessions),
+                "events": site.counters.as_dict(),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return endpoint
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    """A page that says what is wrong with the URL."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status != 404:
+        return HTMLResponse(notice_page(f"Error {status}", "The request was not understood."),
+                            status_code=status)
+    html = notice_page(
+        "There is nothing here", f"No application is served at {request.url.path}."
+    )
+    return HTMLResponse(html, status_code=404)

@@ -1,0 +1,237 @@
+"""Everything that the routes of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority
+from hyperfocal.clock import Clock, SystemClock
+from hyperfocal.config import Settings
+from hyperfocal.contexts import ApplicationContext, SessionRequest
+from hyperfocal.errors import AuthError
+from hyperfocal.pages import StaticFiles
+from hyperfocal.session import Session
+from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
+from hyperfocal.wire import Limits
+
+__all__ = ("Served", "Site")
+
+_log = logging.getLogger("hyperfocal")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An application and how the index shows it. ``url`` is "/" or "/name"."""
+
+    url: str
+    context: ApplicationContext
+    title: str
+    description: str
+
+    @property
+    def path(self) -> str:
+        """The URL path without a slash at its end: "" or "/name"."""
+        return self.url.rstrip("/")
+
+
+class Site:
+    """The applications of a server and its rules.
+
+    Args:
+        served: the applications.
+        settings: the settings in force.
+        telemetry: hears what happens.
+        counters: what the health endpoint shows.
+        tokens: issues and reads tokens.
+        policy: which session ids and tokens are taken.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        served: Iterable[Served],
+        settings: Settings,
+        telemetry: Telemetry,
+        counters: Counters,
+        tokens: TokenAuthority,
+        policy: SessionPolicy,
+        clock: Clock,
+    ) -> None:
+        self.served = tuple(served)
+        self.settings = settings
+        self.telemetry = telemetry
+        self.counters = counters
+        self.tokens = tokens
+        self.policy = policy
+        self.clock = clock
+        self.statics = StaticFiles()
+        self.origins = OriginPolicy(settings.websocket_origins)
+        self.limits = Limits(
+            message_bytes=settings.websocket_max_message_bytes,
+            buffers=settings.websocket_max_buffers,
+        )
+        self.versions = {"bokeh": version("bokeh"), "server": version("bokeh"),
+                         "hyperfocal": version("hyperfocal")}
+
+    # --- lifetime -----------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Load hooks at the start, expiry in between, sessions' and unload hooks at the end."""
+        for served in self.served:
+            loading = served.context.run_load_hook()
+            if loading is not None:
+                await loading
+        sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeper
+            for served in self.served:
+                await served.context.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.check_unused_sessions_ms / 1000)
+            for served in self.served:
+                try:
+                    await served.context.expire()
+                except Exception:
+                    _log.exception("%s: looking for unused sessions failed", served.url)
+
+    # --- sessions -----------------------------------------------------------------------------
+
+    async def open_page(self, served: Served, scope: Scope, arguments: Mapping[str, str]) -> (
+        tuple[Session, str]
+    ):
+        """The session for a page request, and the token with which the page connects to it.
+
+        Args:
+            served: the application.
+            scope: the request.
+            arguments: its query arguments.
+
+        Raises:
+            AuthError: the request brings a session id that is not taken.
+            BuildError: the application failed.
+        """
+        session_id = arguments.get("bokeh-session-id") or header(scope, b"bokeh-session-id")
+        if session_id is None:
+            session_id = self.policy.new_session_id()
+        else:
+            self.policy.check_session_id(session_id, direct_local=is_direct_local(scope))
+        request = read_request(scope)
+        extra = self._process_request(served, request)
+        payload = {**request.payload(), **extra}
+        session = await served.context.create_session_if_needed(
+            session_id, request, payload=payload
+        )
+        token = self.tokens.issue(
+            session_id, payload, {"arguments": payload["arguments"], **extra}
+        )
+        return session, token
+
+    async def open_websocket(self, served: Served, scope: Scope, token_text: str) -> (
+        tuple[Session, str]
+    ):
+        """The session that a websocket asks for, made anew if it may be, and its page's name.
+
+        Raises:
+            AuthError: the token is not taken.
+            BuildError: the application failed.
+        """
+        token = self.tokens.read(token_text)
+        context = served.context
+        self.policy.check_token(
+            token,
+            now=self.clock.wall(),
+            direct_local=is_direct_local(scope),
+            session_exists=context.knows(token.session_id),
+        )
+        request = restore_request(read_request(scope), token.payload)
+        payload: Mapping[str, Any] = token.payload
+        if "headers" not in payload and not context.knows(token.session_id):
+            payload = {
+                **request.payload(), **payload, **self._process_request(served, request)
+            }
+        session = await context.create_session_if_needed(
+            token.session_id, request, payload=payload
+        )
+        return session, token.page
+
+    def check_origin(self, scope: Scope) -> None:
+        """Raise unless pages of this origin may connect.
+
+        Raises:
+            AuthError: they may not; the reason names the option that lets them.
+        """
+        origin = header(scope, b"origin")
+        if not self.origins.allows(origin):
+            host = (origin or "").partition("://")[2] or origin
+            raise AuthError(
+                f"origin {origin} is not allowed; start with --allow-websocket-origin={host}"
+            )
+
+    def _process_request(self, served: Served, request: SessionRequest) -> dict[str, Any]:
+        """What the hooks add to the token, without what does not fit into one."""
+        kept: dict[str, Any] = {}
+        for name, value in served.context.process_request(request).items():
+            try:
+                self.tokens.issue("", {name: value})
+            except (TypeError, ValueError, RecursionError) as error:
+                self.telemetry.emit(HookFailed(served.url, f"process_request ({name})", error))
+            else:
+                kept[name] = value
+        return kept
+
+
+def make_site(
+    applications: Iterable[tuple[str, Any, str, str]],
+    settings: Settings,
+    telemetry: Telemetry,
+    *,
+    clock: Clock | None = None,
+) -> Site:
+    """Assemble a site.
+
+    Args:
+        applications: for each one its URL path, the ``Application``, title and description.
+        settings: the settings.
+        telemetry: hears what happens; the site's counters are subscribed to it.
+        clock: tells the time.
+    """
+    time = clock if clock is not None else SystemClock()
+    secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    tokens = TokenAuthority(secret, time, settings.token_expiration_s)
+    policy = SessionPolicy(
+        settings.session_ids, secret, secret_given=settings.secret_key is not None
+    )
+    counters = Counters()
+    telemetry.subscribe(counters)
+    served = [
+        Served(
+            url,
+            ApplicationContext(
+                application,
+                url=settings.prefix + url,
+                settings=settings,
+                telemetry=telemetry,
+                clock=time,
+                tokens=tokens,
+            ),
+            title,
+            description,
+        )
+        for url, application, title, description in applications
+    ]
+    return Site(served, settings, telemetry, counters, tokens, policy, time)
