@@ -200,7 +200,7 @@ curdoc().add_root(
             clear,
             sizing_mode="stretch_width",
             spacing=14,
-            styles={"align-items": "flex-end"},
+            styles={"align-items": "flex-end", "flex-wrap": "wrap"},
         ),
         row(
             canvas,

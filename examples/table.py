@@ -81,6 +81,7 @@ table = DataTable(
         ),
     ],
     editable=True,
+    auto_edit=True,  # else the field that a double click opens does not have the focus
     reorderable=False,
     index_position=None,
     height=480,

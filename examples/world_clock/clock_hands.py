@@ -1,6 +1,6 @@
 """The time in six cities, as the columns of a data source: one row for each clock."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +18,8 @@ DAY, NIGHT = ("#fffbeb", "#b45309", "#1f2937"), ("#1e293b", "#64748b", "#f1f5f9"
 
 def clock_hands() -> dict[str, list]:
     """Where the hands of every clock are now, what it says, and its colors."""
-    times = [datetime.now(UTC).astimezone(zone) for zone in ZONES.values()]
+    now = datetime.now().astimezone()
+    times = [now.astimezone(zone) for zone in ZONES.values()]
     seconds = np.array([t.second for t in times])
     minutes = np.array([t.minute for t in times]) + seconds / 60
     hours = np.array([t.hour for t in times]) + minutes / 60

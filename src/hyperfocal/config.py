@@ -79,8 +79,10 @@ class Settings:
                 continue
             value = getattr(self, spec.name)
             low, high = spec.metadata["low"], spec.metadata["high"]
-            expected = f"a whole number from {low} to {high}" if high is not None else (
-                f"a whole number of at least {low}"
+            expected = (
+                f"a whole number from {low} to {high}"
+                if high is not None
+                else (f"a whole number of at least {low}")
             )
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ConfigError(option, value, expected)

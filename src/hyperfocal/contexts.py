@@ -14,6 +14,9 @@ web server:
     asyncio.run(main())
 """
 
+# The three contexts share what no application should see.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +25,6 @@ import itertools
 import secrets
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bokeh.application.application import Application, ServerContext, SessionContext
@@ -44,6 +46,7 @@ from hyperfocal.session import (
     Lifetime,
     Session,
     SessionRegistry,
+    SessionRequest,
     Timer,
     TimerKind,
     Timers,
@@ -63,74 +66,6 @@ from hyperfocal.telemetry import (
 __all__ = ("ApplicationContext", "BokehServerContext", "BokehSessionContext", "SessionRequest")
 
 T = TypeVar("T")
-
-
-class Headers(dict[str, str]):
-    """HTTP headers, looked up in any spelling and listed in the usual one (``User-Agent``)."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__((self._usual(name), value) for name, value in headers.items())
-
-    @staticmethod
-    def _usual(name: str) -> str:
-        return "-".join(part.capitalize() for part in name.split("-"))
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(self._usual(name))
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(self._usual(name))
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header's value, or the default."""
-        return super().get(self._usual(name), default)
-
-
-class Cookie(str):
-    """A cookie's value. Also has it as ``.value``, as the cookies of Tornado requests do."""
-
-    __slots__ = ()
-
-    @property
-    def value(self) -> str:
-        """The value itself."""
-        return str(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRequest:
-    """The HTTP request that made a session, as applications see it.
-
-    Attributes:
-        arguments: query arguments, a list of raw values for each name.
-        cookies: by name.
-        headers: by name, in any spelling.
-        uri: path and query as they were requested.
-    """
-
-    arguments: Mapping[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
-    cookies: Mapping[str, str] = field(default_factory=dict[str, str])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    method: str = "GET"
-    protocol: str = "http"
-    host: str = ""
-    uri: str = "/"
-    path: str = "/"
-    query: str = ""
-    remote_ip: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "headers", Headers(self.headers))
-        cookies = {name: Cookie(value) for name, value in self.cookies.items()}
-        object.__setattr__(self, "cookies", cookies)
-
-    def payload(self) -> dict[str, Any]:
-        """Arguments, headers and cookies, to be sealed into a token."""
-        return {
-            "arguments": dict(self.arguments),
-            "headers": dict(self.headers),
-            "cookies": dict(self.cookies),
-        }
 
 
 class BokehServerContext(ServerContext):
@@ -175,9 +110,7 @@ class BokehServerContext(ServerContext):
         """
         self._remove(TimerKind.NEXT_TICK, callback_id)
 
-    def add_timeout_callback(
-        self, callback: Callable[[], Any], timeout_milliseconds: float
-    ) -> str:
+    def add_timeout_callback(self, callback: Callable[[], Any], timeout_milliseconds: float) -> str:
         """Run ``callback`` once, after a delay in milliseconds. Returns its id."""
         return self._add(TimerKind.TIMEOUT, callback, timeout_milliseconds)
 
@@ -189,9 +122,7 @@ class BokehServerContext(ServerContext):
         """
         self._remove(TimerKind.TIMEOUT, callback_id)
 
-    def add_periodic_callback(
-        self, callback: Callable[[], Any], period_milliseconds: float
-    ) -> str:
+    def add_periodic_callback(self, callback: Callable[[], Any], period_milliseconds: float) -> str:
         """Run ``callback`` every so many milliseconds until it is removed. Returns its id.
 
         It never overlaps itself and does not drift; beats that a slow run covers are skipped.
@@ -291,9 +222,7 @@ class BokehSessionContext(SessionContext):
         """The session itself; ``None`` before and after its life."""
         return self._session
 
-    async def with_locked_document(  # type: ignore[override]
-        self, func: Callable[[Document], Awaitable[T] | T]
-    ) -> T | None:
+    async def with_locked_document(self, func: Callable[[Document], Awaitable[T] | T]) -> T | None:
         """Run ``func(document)`` with the document's lock held.
 
         Returns:
@@ -374,9 +303,7 @@ class ApplicationContext:
         self._telemetry = telemetry if telemetry is not None else Telemetry(LogSubscriber())
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._tokens = (
-            tokens
-            if tokens is not None
-            else TokenAuthority(secrets.token_bytes(32), self._clock)
+            tokens if tokens is not None else TokenAuthority(secrets.token_bytes(32), self._clock)
         )
         self._hooks = Hooks(application, self._telemetry, self._name)
         self._registry = SessionRegistry(self._destroy)
@@ -556,9 +483,7 @@ class ApplicationContext:
         began = self._clock.monotonic()
         document = new_document()
         session = self._make_session(session_id, document)
-        context = BokehSessionContext(
-            session_id, self._server_context, document, self._logout_url
-        )
+        context = BokehSessionContext(session_id, self._server_context, document, self._logout_url)
         context._session = session
         context._request = request
         context._token_payload = payload

@@ -1,4 +1,4 @@
-"""The exception tree: whose fault was it?
+"""The exception tree, by whose fault it was.
 
 Every error carries its fields and words itself. ``UsageError`` is a mistake of the code that
 called us, ``ApplicationError`` one of the application that is being served, ``PeerError`` one of

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -90,10 +90,19 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that ends quietly on SIGINT and SIGTERM instead of raising them again."""
+    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._ready is not None:
+            self._ready()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
         caught = (signal.SIGINT, signal.SIGTERM)
         for number in caught:
@@ -135,14 +144,6 @@ def run(
         lifespan="on",
     )
 
-    async def serve() -> None:
-        server = _Uvicorn(config)
-        task = asyncio.create_task(server.serve(sockets=list(sockets)))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.01)
-        if server.started and ready is not None:
-            ready()
-        await task
-
+    server = _Uvicorn(config, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve())
+        runner.run(server.serve(sockets=list(sockets)))

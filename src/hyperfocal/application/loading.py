@@ -140,7 +140,8 @@ def as_application(thing: Any, url: str) -> tuple[Application, str, str]:
         return thing, title, description
     if not callable(thing):
         raise UsageError(f"what is to be served at {url} is not an application: {thing!r}")
-    text = inspect.getdoc(thing)
+    function: Any = thing
+    text = inspect.getdoc(function)
     if text:
         title, description = _title_and_description(text)
-    return Application(FunctionHandler(thing)), title, description
+    return Application(FunctionHandler(function)), title, description

@@ -30,7 +30,9 @@ def decode_base64url(text: str) -> bytes:
     """
     try:
         raw = text.encode("ascii")
-        if raw.translate(None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="):
+        if raw.translate(
+            None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
+        ):
             raise ValueError("not base64url")
         return base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
     except (UnicodeEncodeError, binascii.Error) as error:

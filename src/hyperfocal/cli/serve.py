@@ -39,41 +39,99 @@ class _Command(click.Command):
     epilog="Everything after --args is left to the applications, as sys.argv.",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--port", type=int, default=5006, show_default=True,
-              help="Port to listen on; 0 takes a free one.")
-@click.option("--address", metavar="ADDRESS",
-              help="Address to listen on, 0.0.0.0 for all of this machine's.  [default: localhost]")
-@click.option("--allow-websocket-origin", "origins", metavar="HOST[:PORT]", multiple=True,
-              help="A host whose pages may connect, * as wild card. May be given several times. "
-                   "[default: localhost, and --address, at the port]")
+@click.option(
+    "--port",
+    type=int,
+    default=5006,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Address to listen on, 0.0.0.0 for all of this machine's.  [default: localhost]",
+)
+@click.option(
+    "--allow-websocket-origin",
+    "origins",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="A host whose pages may connect, * as wild card. May be given several times. "
+    "[default: localhost, and --address, at the port]",
+)
 @click.option("--prefix", metavar="PATH", default="", help="URL path to serve everything under.")
 @click.option("--show", is_flag=True, help="Open the applications in a browser.")
-@click.option("--dev", is_flag=True,
-              help="Development mode: show tracebacks in the browser. Not for production.")
-@click.option("--session-ids",
-              type=click.Choice(["auto", "unsigned", "signed", "external-signed"]),
-              default="auto", show_default=True,
-              help="Who may choose session ids. auto: clients of this machine, unless "
-                   "BOKEH_SECRET_KEY is set; unsigned: anybody; signed: the server, or whoever "
-                   "signs with BOKEH_SECRET_KEY; external-signed: only the latter.")
-@click.option("--session-token-expiration", type=int, default=300, show_default=True,
-              metavar="SECONDS", help="How long a page's token may make a new session.")
-@click.option("--unused-session-lifetime", type=int, default=15_000, show_default=True,
-              metavar="MILLISECONDS", help="How long a session lives after its page was closed.")
-@click.option("--lost-session-lifetime", type=int, default=600_000, show_default=True,
-              metavar="MILLISECONDS",
-              help="How long a session waits for a client whose connection was lost.")
-@click.option("--check-unused-sessions", type=int, default=17_000, show_default=True,
-              metavar="MILLISECONDS", help="How often to look for sessions to discard.")
-@click.option("--keep-alive", type=int, default=37_000, show_default=True,
-              metavar="MILLISECONDS",
-              help="How often to ping clients; 0 never does.")
-@click.option("--websocket-max-message-size", type=int, default=20 * 1024 * 1024,
-              show_default=True, metavar="BYTES", help="Largest message a client may send.")
-@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True,
-              help="How much to log.")
+@click.option(
+    "--dev",
+    is_flag=True,
+    help="Development mode: show tracebacks in the browser. Not for production.",
+)
+@click.option(
+    "--session-ids",
+    type=click.Choice(["auto", "unsigned", "signed", "external-signed"]),
+    default="auto",
+    show_default=True,
+    help="Who may choose session ids. auto: clients of this machine, unless "
+    "BOKEH_SECRET_KEY is set; unsigned: anybody; signed: the server, or whoever "
+    "signs with BOKEH_SECRET_KEY; external-signed: only the latter.",
+)
+@click.option(
+    "--session-token-expiration",
+    type=int,
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a page's token may make a new session.",
+)
+@click.option(
+    "--unused-session-lifetime",
+    type=int,
+    default=15_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How long a session lives after its page was closed.",
+)
+@click.option(
+    "--lost-session-lifetime",
+    type=int,
+    default=600_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How long a session waits for a client whose connection was lost.",
+)
+@click.option(
+    "--check-unused-sessions",
+    type=int,
+    default=17_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How often to look for sessions to discard.",
+)
+@click.option(
+    "--keep-alive",
+    type=int,
+    default=37_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How often to ping clients; 0 never does.",
+)
+@click.option(
+    "--websocket-max-message-size",
+    type=int,
+    default=20 * 1024 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest message a client may send.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(_LEVELS),
+    default="info",
+    show_default=True,
+    help="How much to log.",
+)
 @click.pass_context
-def serve(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
+def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None:
     """Serve applications: .py scripts, .ipynb notebooks, or directories with main.py.
 
     Each is served under its name. With several, the start page lists them; with a single one,
@@ -147,8 +205,9 @@ def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> S
     if not origins:
         hosts = ["localhost", "127.0.0.1", "[::1]"]
         if settings.address not in (None, "0.0.0.0", "::"):
-            hosts.append(f"[{settings.address}]" if ":" in str(settings.address) else
-                         str(settings.address))
+            hosts.append(
+                f"[{settings.address}]" if ":" in str(settings.address) else str(settings.address)
+            )
         origins = tuple(dict.fromkeys(f"{host}:{port}" for host in hosts))
     return replace(settings, port=port, websocket_origins=origins)
 

@@ -203,9 +203,7 @@ class Connection:
         turn.flush()
         self.offer(ok_reply(self._session.message_ids, message.msgid))
 
-    def _reply_error(
-        self, message: Message, text: str, error: BaseException | None = None
-    ) -> None:
+    def _reply_error(self, message: Message, text: str, error: BaseException | None = None) -> None:
         trace: str | None = None
         if self._dev and error is not None:
             trace = "".join(traceback.format_exception(error))

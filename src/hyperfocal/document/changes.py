@@ -123,9 +123,7 @@ def _coalesce(events: list[DocumentPatchedEvent]) -> list[Change]:
         key: object
         if isinstance(event, TitleChangedEvent):
             key = "title"
-        elif isinstance(event, ModelChangedEvent | ColumnDataChangedEvent):
-            key = (event.model, event.attr)
-        elif (
+        elif isinstance(event, ModelChangedEvent | ColumnDataChangedEvent) or (
             isinstance(event, ColumnsStreamedEvent | ColumnsPatchedEvent)
             and (event.model, event.attr) in whole
         ):

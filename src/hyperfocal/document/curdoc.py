@@ -9,7 +9,7 @@ object with the same few methods that keeps the stack in a context variable.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
@@ -46,16 +46,15 @@ class _ContextStack:
 
 
 def _install() -> None:
-    if not isinstance(bokeh.io.doc._PATCHED_CURDOCS, _ContextStack):
-        namespace: Any = bokeh.io.doc
-        namespace._PATCHED_CURDOCS = _ContextStack()
+    namespace: Any = bokeh.io.doc
+    namespace._PATCHED_CURDOCS = _ContextStack()
 
 
 _install()
 
 
 @contextmanager
-def current_document(document: Document) -> Iterator[None]:
+def current_document(document: Document) -> Generator[None]:
     """Within, ``curdoc()`` is this document; afterwards it is what it was, whatever happened."""
     token = _stack.set((weakref.ref(document),))
     try:
@@ -65,7 +64,7 @@ def current_document(document: Document) -> Iterator[None]:
 
 
 @contextmanager
-def unlocked(document: Document) -> Iterator[None]:
+def unlocked(document: Document) -> Generator[None]:
     """Within, ``curdoc()`` is the guarded view that ``@without_document_lock`` callbacks get.
 
     It lets them add and remove next-tick callbacks; everything else raises Bokeh's own error.
@@ -80,7 +79,7 @@ def unlocked(document: Document) -> Iterator[None]:
 
 
 @contextmanager
-def no_document() -> Iterator[None]:
+def no_document() -> Generator[None]:
     """Within, ``curdoc()`` is nobody's document: for code that belongs to no session."""
     token = _stack.set(())
     try:

@@ -63,10 +63,10 @@ class _Encoder(Serializer):
 
     def get_ref(self, obj: Any) -> Any:
         ref = super().get_ref(obj)
-        if ref is None and self._known is not None and isinstance(obj, Model):
-            if self._known.get_by_id(obj.id) is obj and obj not in self._fresh:
-                return obj.ref
-        return ref
+        if ref is not None or self._known is None or not isinstance(obj, Model):
+            return ref
+        known = self._known.get_by_id(obj.id) is obj and obj not in self._fresh
+        return obj.ref if known else None
 
     def has_ref(self, obj: Any) -> bool:
         return self.get_ref(obj) is not None
@@ -140,17 +140,24 @@ def encode_changes(
     for change in changes:
         if not change.concerns(client):
             continue
-        model: Any = getattr(change.event, "model", None)
-        if isinstance(model, Model) and isinstance(
-            change.event,
-            ModelChangedEvent | ColumnDataChangedEvent | ColumnsStreamedEvent | ColumnsPatchedEvent,
+        if isinstance(change.event, _ABOUT_MODEL) and (
+            change.event.model in fresh
+            or document.models.get_by_id(change.event.model.id) is not change.event.model
         ):
-            if model in fresh or document.models.get_by_id(model.id) is not model:
-                continue
+            continue
         events.append(_encode_change(encoder, change))
     if not events:
         return None
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)
+
+
+#: Events about what a model holds, which its definition says too.
+_ABOUT_MODEL = (
+    ModelChangedEvent,
+    ColumnDataChangedEvent,
+    ColumnsStreamedEvent,
+    ColumnsPatchedEvent,
+)
 
 
 def _encode_change(encoder: Serializer, change: Change) -> Any:

@@ -141,9 +141,7 @@ def decode_patch(
     return DecodedPatch(tuple(checked), frozenset(references.defined.values()))
 
 
-def apply_patch(
-    document: Document, patch: DecodedPatch, *, setter: object
-) -> CallbackError | None:
+def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> CallbackError | None:
     """Apply a decoded patch; the application's callbacks run on the way.
 
     A callback that raises does not keep the rest of the patch from being applied: the client has
@@ -256,7 +254,8 @@ def _columns_streamed(document: Document, event: dict[str, Any]) -> dict[str, An
     source, data = _source(kept), _columns(kept, "data")
     if not isinstance(rollover, int | None) or isinstance(rollover, bool):
         raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
-    if source.data and set(data) != set(source.data):
+    columns: dict[Any, Any] = dict(source.data)
+    if columns and set(data) != set(columns):
         raise PatchError("a ColumnsStreamed event does not name exactly the source's columns")
     if len({len(column) for column in data.values()}) > 1:
         raise PatchError("the columns of a ColumnsStreamed event differ in length")

@@ -58,9 +58,7 @@ class StaticFiles:
         bundle = self._bundles.get(key)
         if bundle is None:
             if mode == "server":
-                resources = Resources(
-                    mode="server", root_url=root_url, path_versioner=self.version
-                )
+                resources = Resources(mode="server", root_url=root_url, path_versioner=self.version)
             else:
                 resources = Resources(mode=mode)
             bundle = bundle_for_objs_and_resources(None, resources)

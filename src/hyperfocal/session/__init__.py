@@ -4,6 +4,7 @@ from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.registry import SessionRegistry
+from hyperfocal.session.request import SessionRequest
 from hyperfocal.session.session import Client, Session
 from hyperfocal.session.timers import Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, current_turn
@@ -14,6 +15,7 @@ __all__ = (
     "Lifetime",
     "Session",
     "SessionRegistry",
+    "SessionRequest",
     "Timer",
     "TimerKind",
     "Timers",

@@ -283,9 +283,7 @@ class Session:
         current = asyncio.current_task()
         return turn.task is None or turn.task is current or _waits_for(turn.task, current)
 
-    async def with_locked_document(
-        self, func: Callable[[Document], Awaitable[T] | T]
-    ) -> T | None:
+    async def with_locked_document(self, func: Callable[[Document], Awaitable[T] | T]) -> T | None:
         """Run ``func(document)`` in a turn and give back what it, or its awaitable, gives.
 
         Returns ``None`` without calling it when the session is over.

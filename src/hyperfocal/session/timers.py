@@ -189,9 +189,7 @@ class Timers:
         if timer.kind is TimerKind.NEXT_TICK:
             timer.handle = self._loop.call_soon(self._fire, timer)
         else:
-            timer.handle = self._clock.call_at(
-                self._loop, timer.due, lambda: self._fire(timer)
-            )
+            timer.handle = self._clock.call_at(self._loop, timer.due, lambda: self._fire(timer))
 
     def _fire(self, timer: Timer) -> None:
         timer.handle = None

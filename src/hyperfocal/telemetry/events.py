@@ -161,9 +161,9 @@ class TimerLate(Event):
     def words(self) -> str:
         """One line for the log."""
         return (
-            f"{self.url}: periodic callback {self.callback} took {self.took_s * 1000:.0f} ms, longer "
-            f"than its period of {self.period_s * 1000:.0f} ms; the beats it missed are skipped "
-            "(said once)"
+            f"{self.url}: periodic callback {self.callback} took {self.took_s * 1000:.0f} ms, "
+            f"longer than its period of {self.period_s * 1000:.0f} ms; the beats it missed are "
+            "skipped (said once)"
         )
 
 

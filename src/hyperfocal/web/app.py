@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from hyperfocal.web.endpoints import application_endpoints, health, index, not_found, root_url
+from hyperfocal.web.endpoints import (
+    Endpoint,
+    application_endpoints,
+    health,
+    index,
+    not_found,
+    root_url,
+)
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
 from hyperfocal.web.websocket import WebSocketEndpoint
@@ -44,16 +51,18 @@ def make_app(site: Site) -> Starlette:
             routes.append(Route(prefix, index(site)))
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with site.lifespan():
             yield
 
-    return Starlette(
+    app = Starlette(
         debug=False,
         routes=routes,
         lifespan=lifespan,
         exception_handlers={HTTPException: not_found},
     )
+    app.state.site = site
+    return app
 
 
 def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
@@ -95,7 +104,7 @@ def _shared_static(site: Site, static: Path) -> list[BaseRoute]:
     ]
 
 
-def _without_slash(site: Site, served: Served) -> object:
+def _without_slash(site: Site, served: Served) -> Endpoint:
     """Relative URLs in pages count from a path without a slash at its end."""
 
     async def endpoint(request: Request) -> Response:

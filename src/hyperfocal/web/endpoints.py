@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ from hyperfocal.pages import (
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.site import Served, Site
 
-__all__ = ("application_endpoints", "health", "index", "not_found", "root_url")
+__all__ = ("Endpoint", "application_endpoints", "health", "index", "not_found", "root_url")
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -99,9 +99,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         return _script(script, 200, cors)
 
     async def metadata(request: Request) -> Response:
-        data = served.context.application.metadata
-        url = served.url
-        return JSONResponse({"url": url, "data": data() if callable(data) else data})
+        data: Any = served.context.application.metadata
+        return JSONResponse({"url": served.url, "data": data() if callable(data) else data or {}})
 
     return {"page": page, "autoload": autoload, "metadata": metadata}
 
@@ -174,9 +173,8 @@ async def not_found(request: Request, error: Exception) -> Response:
     """A page that says what is wrong with the URL."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status != 404:
-        return HTMLResponse(notice_page(f"Error {status}", "The request was not understood."),
-                            status_code=status)
-    html = notice_page(
-        "There is nothing here", f"No application is served at {request.url.path}."
-    )
+        return HTMLResponse(
+            notice_page(f"Error {status}", "The request was not understood."), status_code=status
+        )
+    html = notice_page("There is nothing here", f"No application is served at {request.url.path}.")
     return HTMLResponse(html, status_code=404)

@@ -18,6 +18,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 _PROXY_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
 )
+_SCHEMES = {"ws": "http", "wss": "https"}
 #: Arguments that speak to the server, not to the application.
 _OWN_ARGUMENTS = frozenset(
     {
@@ -86,7 +87,7 @@ def read_request(scope: Scope) -> SessionRequest:
         cookies=_cookies(headers.get("cookie", "")),
         headers=headers,
         method=scope.get("method", "GET"),
-        protocol={"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"]),
+        protocol=_SCHEMES.get(str(scope["scheme"]), str(scope["scheme"])),
         host=headers.get("host", ""),
         uri=f"{shown}?{query}" if query else shown,
         path=path,

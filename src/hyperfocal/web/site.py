@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -78,13 +78,16 @@ class Site:
             message_bytes=settings.websocket_max_message_bytes,
             buffers=settings.websocket_max_buffers,
         )
-        self.versions = {"bokeh": version("bokeh"), "server": version("bokeh"),
-                         "hyperfocal": version("hyperfocal")}
+        self.versions = {
+            "bokeh": version("bokeh"),
+            "server": version("bokeh"),
+            "hyperfocal": version("hyperfocal"),
+        }
 
     # --- lifetime -----------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncGenerator[None]:
         """Load hooks at the start, expiry in between, sessions' and unload hooks at the end."""
         for served in self.served:
             loading = served.context.run_load_hook()
@@ -111,9 +114,9 @@ class Site:
 
     # --- sessions -----------------------------------------------------------------------------
 
-    async def open_page(self, served: Served, scope: Scope, arguments: Mapping[str, str]) -> (
-        tuple[Session, str]
-    ):
+    async def open_page(
+        self, served: Served, scope: Scope, arguments: Mapping[str, str]
+    ) -> tuple[Session, str]:
         """The session for a page request, and the token with which the page connects to it.
 
         Args:
@@ -136,14 +139,12 @@ class Site:
         session = await served.context.create_session_if_needed(
             session_id, request, payload=payload
         )
-        token = self.tokens.issue(
-            session_id, payload, {"arguments": payload["arguments"], **extra}
-        )
+        token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
         return session, token
 
-    async def open_websocket(self, served: Served, scope: Scope, token_text: str) -> (
-        tuple[Session, str]
-    ):
+    async def open_websocket(
+        self, served: Served, scope: Scope, token_text: str
+    ) -> tuple[Session, str]:
         """The session that a websocket asks for, made anew if it may be, and its page's name.
 
         Raises:
@@ -161,12 +162,8 @@ class Site:
         request = restore_request(read_request(scope), token.payload)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload and not context.knows(token.session_id):
-            payload = {
-                **request.payload(), **payload, **self._process_request(served, request)
-            }
-        session = await context.create_session_if_needed(
-            token.session_id, request, payload=payload
-        )
+            payload = {**request.payload(), **payload, **self._process_request(served, request)}
+        session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         return session, token.page
 
     def check_origin(self, scope: Scope) -> None:

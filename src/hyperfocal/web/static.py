@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
 
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -33,10 +31,9 @@ class Folder(StaticFiles):
     ) -> Response:
         """The file, with the headers that browsers need to keep it."""
         response = super().file_response(full_path, stat_result, scope, status_code)
-        headers: MutableMapping[str, Any] = response.headers
         versioned = b"v=" in scope.get("query_string", b"")
-        headers["Cache-Control"] = (
+        response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if versioned else "no-cache"
         )
-        headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Origin"] = "*"
         return response

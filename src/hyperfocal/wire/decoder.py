@@ -37,8 +37,18 @@ class Decoder:
     ``close_code``.
     """
 
-    __slots__ = ("_buffers", "_content", "_due", "_error", "_header", "_limits", "_metadata",
-                 "_num_buffers", "_pending_id", "_size")
+    __slots__ = (
+        "_buffers",
+        "_content",
+        "_due",
+        "_error",
+        "_header",
+        "_limits",
+        "_metadata",
+        "_num_buffers",
+        "_pending_id",
+        "_size",
+    )
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits if limits is not None else Limits()
@@ -119,9 +129,7 @@ class Decoder:
     def _count(self, size: int) -> None:
         self._size += size
         if self._size > self._limits.message_bytes:
-            raise MessageTooBigError(
-                f"a message is larger than {self._limits.message_bytes} bytes"
-            )
+            raise MessageTooBigError(f"a message is larger than {self._limits.message_bytes} bytes")
 
     def _check_header(self, header: dict[str, Any]) -> int:
         """Check the fields that the protocol defines; give the number of buffers to come."""

@@ -44,15 +44,24 @@ def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     """Encode as compact JSON text.
 
     Dataclasses are never written by themselves: they go to ``default``, as all foreign types do.
+    Subclasses of ``float``, such as NumPy's, are written as the numbers they are.
 
     Raises:
         TypeError: a value has no JSON form and ``default`` did not give one.
     """
+
+    def foreign(obj: Any) -> Any:
+        if isinstance(obj, float):
+            return float(obj)
+        if default is None:
+            raise TypeError(f"{type(obj).__name__} has no JSON form")
+        return default(obj)
+
     try:
-        return orjson.dumps(value, default, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+        return orjson.dumps(value, foreign, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
     except TypeError as error:
         # orjson refuses lone surrogates ("str is not valid UTF-8"); the standard library
         # escapes them, which is what JSON.stringify does too.
         if "surrogates" not in str(error) and "UTF-8" not in str(error):
             raise
-        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=default)
+        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=foreign)

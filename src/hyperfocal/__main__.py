@@ -1,0 +1,5 @@
+"""``python -m hyperfocal``."""
+
+from hyperfocal.cli import main
+
+main(prog_name="hyperfocal")

@@ -1,0 +1,184 @@
+"""Real servers for tests: in the test's own event loop, or as a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from hyperfocal.config import Settings
+from hyperfocal.server import asgi_app, bind
+from hyperfocal.telemetry import Event, Telemetry
+from hyperfocal.testing import WireClient, page_token
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass
+class Events:
+    """Everything a server has emitted."""
+
+    seen: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.seen.append(event)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+@dataclass
+class Running:
+    """A server in this event loop."""
+
+    base: str
+    site: Any
+    events: Events
+    http: httpx.AsyncClient
+
+    @property
+    def ws(self) -> str:
+        return self.base.replace("http", "ws", 1)
+
+    def context(self, url: str = "/") -> Any:
+        return next(served.context for served in self.site.served if served.url == url)
+
+    async def page(self, path: str = "/", **options: Any) -> httpx.Response:
+        return await self.http.get(self.base + path, **options)
+
+    async def token(self, path: str = "/", **options: Any) -> str:
+        response = await self.page(path, **options)
+        assert response.status_code == 200, response.text
+        return page_token(response.text)
+
+    @asynccontextmanager
+    async def client(
+        self, path: str = "/", token: str | None = None, **options: Any
+    ) -> AsyncGenerator[WireClient]:
+        """A connected client: of a new page, or of the page that carries the token."""
+        carried = token if token is not None else await self.token(path)
+        url = f"{self.ws}{path.rstrip('/')}/ws"
+        async with WireClient.connect(url, carried, **options) as client:
+            yield client
+
+
+@asynccontextmanager
+async def running(
+    applications: Any, settings: Settings | None = None, **changes: Any
+) -> AsyncGenerator[Running]:
+    """Serve applications on a free port of this machine, in this event loop."""
+    chosen = settings if settings is not None else Settings(port=0, **changes)
+    events = Events()
+    sockets = bind(chosen)[:1]
+    app = asgi_app(applications, chosen, telemetry=Telemetry(events))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        ws="websockets-sansio",
+        lifespan="on",
+        ws_ping_interval=None,
+        ws_max_size=chosen.websocket_max_message_bytes,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve(sockets))
+    while not server.started:
+        await asyncio.sleep(0)
+        if task.done():
+            await task
+    port = sockets[0].getsockname()[1]
+    try:
+        async with httpx.AsyncClient() as http:
+            base = f"http://127.0.0.1:{port}{chosen.prefix}"
+            yield Running(base, app.state.site, events, http)
+    finally:
+        server.should_exit = True
+        await task
+
+
+@dataclass
+class Process:
+    """A server process; ``log`` grows while it runs."""
+
+    process: subprocess.Popen[str]
+    base: str
+    log: list[str]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.log)
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 20) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def serving(
+    *arguments: str | Path,
+    command: Sequence[str] | None = None,
+    ready: str | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Generator[Process]:
+    """Run ``hyperfocal serve`` (or another server) as a process and wait until it listens.
+
+    Args:
+        arguments: the command's arguments.
+        command: the command; by default ``hyperfocal serve --port 0``.
+        ready: a pattern in the log whose first group is the URL.
+    """
+    start = list(command or [sys.executable, "-m", "hyperfocal", "serve", "--port", "0"])
+    process = subprocess.Popen(
+        [*start, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd or ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+    )
+    log: list[str] = []
+    found = threading.Event()
+    base: list[str] = []
+    pattern = re.compile(ready or r"Serving at (http://\S+?)/ ")
+
+    def follow() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.append(line)
+            match = pattern.search(line)
+            if match and not base:
+                base.append(match[1])
+                found.set()
+        found.set()
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        assert found.wait(30), f"the server did not start:\n{''.join(log)}"
+        assert base, f"the server ended at once:\n{''.join(log)}"
+        yield Process(process, base[0], log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+        follower.join()
+        assert process.stdout is not None
+        process.stdout.close()
