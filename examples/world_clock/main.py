@@ -6,66 +6,62 @@ updates every document.
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import CDSView, ColumnDataSource, Div, IndexFilter
-from bokeh.plotting import curdoc, figure
+from bokeh.models import (
+    CDSView,
+    Circle,
+    ColumnDataSource,
+    Div,
+    IndexFilter,
+    Plot,
+    Range1d,
+    Segment,
+    Text,
+)
+from bokeh.plotting import curdoc
 from clock_hands import ZONES, clock_hands
 
 TITLE, ABOUT = __doc__.strip().split("\n\n")
 
 doc = curdoc()
 source = ColumnDataSource(data=clock_hands(), name="clocks")
-ticks = np.arange(12) * np.pi / 6
+hours = np.arange(12) * np.pi / 6
+ticks = ColumnDataSource(
+    data={
+        "x0": 0.84 * np.cos(hours),
+        "y0": 0.84 * np.sin(hours),
+        "x1": 0.90 * np.cos(hours),
+        "y1": 0.90 * np.sin(hours),
+    }
+)
 
 
-def clock(index: int) -> figure:
-    """A plot of one row of the data source."""
-    data = {"source": source, "view": CDSView(filter=IndexFilter(indices=[index]))}
-    plot = figure(
+def clock(index: int) -> Plot:
+    """A plot of one row of the data source: glyphs only, which is quicker to build than figure."""
+    view = CDSView(filter=IndexFilter(indices=[index]))
+    plot = Plot(
         width=300,
         height=340,
-        x_range=(-1.1, 1.1),
-        y_range=(-1.5, 1.0),
+        x_range=Range1d(-1.1, 1.1),
+        y_range=Range1d(-1.5, 1.0),
         toolbar_location=None,
-        tools="",
         outline_line_color=None,
         min_border=0,
     )
-    plot.axis.visible = False
-    plot.grid.visible = False
-    plot.circle(0, 0, radius=0.97, fill_color="face", line_color="rim", line_width=4, **data)
-    plot.segment(
-        x0=0.84 * np.cos(ticks),
-        y0=0.84 * np.sin(ticks),
-        x1=0.9 * np.cos(ticks),
-        y1=0.9 * np.sin(ticks),
-        line_color="#94a3b8",
-        line_width=3,
+    face = Circle(x=0, y=0, radius=0.97, fill_color="face", line_color="rim", line_width=4)
+    plot.add_glyph(source, face, view=view)
+    plot.add_glyph(
+        ticks, Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color="#94a3b8", line_width=3)
     )
-    hands = (("hour", "ink", 7), ("minute", "ink", 4), ("second", "#ef4444", 2))
-    for hand, color, width in hands:
-        plot.segment(
-            x0=0,
-            y0=0,
-            x1=f"{hand}_x",
-            y1=f"{hand}_y",
-            line_color=color,
-            line_width=width,
-            line_cap="round",
-            **data,
-        )
-    plot.scatter(0, 0, size=10, fill_color="#ef4444", line_color=None)
-    center = {"text_align": "center", "text_baseline": "middle"}
-    plot.text(
-        0,
-        -1.15,
-        text="city",
-        text_font_size="17px",
-        text_font_style="bold",
-        text_color="#1f2937",
-        **center,
-        **data,
-    )
-    plot.text(0, -1.36, text="label", text_font_size="16px", text_color="#64748b", **center, **data)
+    for hand, color, width in (("hour", "ink", 7), ("minute", "ink", 4), ("second", "#ef4444", 2)):
+        glyph = Segment(x0=0, y0=0, x1=f"{hand}_x", y1=f"{hand}_y", line_color=color)
+        glyph.update(line_width=width, line_cap="round")
+        plot.add_glyph(source, glyph, view=view)
+    hub = Circle(x=0, y=0, radius=0.04, fill_color="#ef4444", line_color=None)
+    plot.add_glyph(source, hub, view=view)
+    for y, field, size, style in ((-1.15, "city", 17, "bold"), (-1.36, "label", 16, "normal")):
+        text = Text(x=0, y=y, text=field, text_font_size=f"{size}px", text_font_style=style)
+        text.update(text_align="center", text_baseline="middle", text_color="#334155")
+        plot.add_glyph(source, text, view=view)
     return plot
 
 
