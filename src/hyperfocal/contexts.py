@@ -23,6 +23,7 @@ import asyncio
 import inspect
 import itertools
 import secrets
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -83,6 +84,7 @@ class BokehServerContext(ServerContext):
     def __init__(self, application_context: ApplicationContext) -> None:
         self._application_context = weakref.ref(application_context)
         self._ids = itertools.count(1)
+        self._guard = threading.Lock()
         self._timers: Timers | None = None
 
     @property
@@ -143,8 +145,9 @@ class BokehServerContext(ServerContext):
             raise RuntimeError("the application of this server context is gone")
         if not callable(callback):
             raise TypeError(f"a {kind} callback must be callable, got {callback!r}")
-        if self._timers is None:
-            self._timers = application_context._make_timers()
+        with self._guard:
+            if self._timers is None:
+                self._timers = application_context._make_timers()
         callback_id = f"{kind.name.lower()}-{next(self._ids)}"
         self._timers.add(callback_id, kind, callback, milliseconds / 1000)
         return callback_id

@@ -10,6 +10,10 @@ from collections.abc import Callable
 __all__ = ("ManualClock",)
 
 
+def _nothing() -> None:
+    """What a cancelled timer calls."""
+
+
 class _Timer:
     __slots__ = ("callback", "cancelled", "loop")
 
@@ -20,6 +24,7 @@ class _Timer:
 
     def cancel(self) -> None:
         self.cancelled = True
+        self.callback = _nothing  # as the event loop does: what it held may go
 
 
 class ManualClock:

@@ -1,0 +1,89 @@
+"""The two servers that are held side by side, as processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hyperfocal.testing import WireClient, page_token
+from tests.support.serving import Process, serving
+
+APPS = Path(__file__).parent / "apps"
+KINDS = ("bokeh", "hyperfocal")
+#: Small, so that a test need not send much to exceed it.
+MESSAGE_BYTES = 1_000_000
+
+#: For tests of what Hyperfocal does where today's server is wrong.
+only_hyperfocal = pytest.mark.parametrize("kind", ["hyperfocal"], indirect=True)
+
+#: The first group is scheme, host and port; the prefix is known here.
+_READY = {
+    "bokeh": r"Bokeh app running at: (http://[^/\s]+)",
+    "hyperfocal": r"Serving at (http://[^/\s]+)",
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server of either kind."""
+
+    kind: str
+    process: Process
+    base: str
+
+    @property
+    def ws(self) -> str:
+        return self.base.replace("http", "ws", 1)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.base + path, **options)
+
+    def token(self, path: str, **options: Any) -> str:
+        response = self.get(path, **options)
+        assert response.status_code == 200, response.text
+        return page_token(response.text)
+
+    def join(self, path: str, token: str, **options: Any) -> AbstractAsyncContextManager[WireClient]:
+        """A client with this token."""
+        return WireClient.connect(f"{self.ws}{path}/ws", token, **options)
+
+    def visit(self, path: str) -> AbstractAsyncContextManager[WireClient]:
+        """A client of a new page."""
+        return self.join(path, self.token(path))
+
+
+@contextmanager
+def peer(
+    kind: str, *arguments: str | Path, prefix: str = "", env: dict[str, str] | None = None
+) -> Generator[Peer]:
+    """Run a server of this kind on a free port."""
+    command = [sys.executable, "-m", kind, "serve", "--port", "0"]
+    if prefix:
+        command += ["--prefix", prefix]
+    with serving(*arguments, command=command, ready=_READY[kind], env=env) as process:
+        yield Peer(kind, process, process.base + prefix)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What ``apps/visitor`` knows of its visitor."""
+
+    id: str
+    arguments: dict[str, list[str]]
+    cookies: dict[str, str]
+    headers: dict[str, str]
+    visitor: str | None
+    argv: list[str]
+
+
+def visitor(text: str) -> Visitor:
+    """Read what ``apps/visitor`` has written."""
+    return Visitor(**json.loads(text))
