@@ -88,6 +88,11 @@ class Settings:
                 raise ConfigError(option, value, expected)
             if (low is not None and value < low) or (high is not None and value > high):
                 raise ConfigError(option, value, expected)
+        try:
+            object.__setattr__(self, "session_ids", SessionIds(self.session_ids))
+        except ValueError:
+            choices = ", ".join(SessionIds)
+            raise ConfigError("--session-ids", self.session_ids, f"one of {choices}") from None
         prefix = self.prefix.strip("/")
         if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
             raise ConfigError("--prefix", self.prefix, 'a URL path such as "/apps"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,7 +20,7 @@ from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.site import make_site
 
-__all__ = ("ListenError", "asgi_app", "bind", "run")
+__all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
 
 
 class ListenError(UsageError, OSError):
@@ -81,12 +82,32 @@ def bind(settings: Settings) -> list[socket.socket]:
 
 def _listen(address: str, port: int) -> socket.socket:
     try:
-        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((address, port), family=family, backlog=2048)
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # With the protocol left at 0, as socket.create_server leaves it, asyncio does not see TCP
+        # in the connections that are accepted and does not turn Nagle's algorithm off: each
+        # small write then waits some 40 ms for the peer's delayed acknowledgement.
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(where)
+            listening.listen(2048)
+        except OSError:
+            listening.close()
+            raise
     except OSError as error:
         raise ListenError(address, port, error.strerror or str(error)) from error
     listening.setblocking(False)
     return listening
+
+
+def _not_about_refusals(record: logging.LogRecord) -> bool:
+    """Uvicorn takes a websocket that is refused with an HTTP response for a mistake of ours."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
 class _Uvicorn(uvicorn.Server):
@@ -114,6 +135,24 @@ class _Uvicorn(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
+def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
+    """How uvicorn has to run the application so that the settings hold."""
+    keep_alive = settings.keep_alive_ms / 1000
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.websocket_max_message_bytes,
+        ws_ping_interval=keep_alive or None,
+        ws_ping_timeout=keep_alive or None,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        lifespan="on",
+    )
+
+
 def run(
     app: Any,
     sockets: Sequence[socket.socket],
@@ -129,21 +168,8 @@ def run(
         settings: the settings with which both were made.
         ready: called when connections are being accepted.
     """
-    keep_alive = settings.keep_alive_ms / 1000
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=settings.websocket_max_message_bytes,
-        ws_ping_interval=keep_alive or None,
-        ws_ping_timeout=keep_alive or None,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-        lifespan="on",
-    )
-
+    config = uvicorn_config(app, settings)
+    logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = _Uvicorn(config, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=list(sockets)))

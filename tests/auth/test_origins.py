@@ -85,7 +85,7 @@ from hyperfocal.errors import ConfigError
         ("example.com", "http://example.com:-80", False),
         ("example.com", "\ud800", False),
     ],
-    ids=lambda value: ascii(value),
+    ids=ascii,
 )
 def test_a_pattern_allows_these_origins_and_not_those(
     pattern: str, origin: str, allowed: bool

@@ -178,7 +178,7 @@ def test_text_under_the_name_bytes_stays_text(payload: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["half an emoji: \ud83d", float("inf"), float("nan"), 2**70], ids=ascii
+    "value", ["half an emoji: \ud83d", float("inf"), float("nan"), 2**70 + 1], ids=ascii
 )
 def test_a_value_that_cannot_be_read_back_is_refused_when_it_is_put_in(value: Any) -> None:
     # A token that is issued and then refused leaves a page that never connects.
@@ -187,7 +187,7 @@ def test_a_value_that_cannot_be_read_back_is_refused_when_it_is_put_in(value: An
         text = tokens.issue("session", {"value": value})
     except (TypeError, ValueError):
         return
-    assert tokens.read(text).payload == {"value": value}
+    assert repr(tokens.read(text).payload) == repr({"value": value})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.conformance.peers import APPS, KINDS, MESSAGE_BYTES, Peer, peer
 
 Servers = Callable[..., Peer]
 
+
 @pytest.fixture(scope="session")
 def servers() -> Generator[Servers]:
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bokeh.util.token import generate_jwt_token, generate_session_id
 
 from hyperfocal.testing import WireClient, page_token
 from tests.support.serving import Process, serving
@@ -31,6 +32,11 @@ _READY = {
 }
 
 
+def new_token() -> str:
+    """A token for a new session, made as ``bokeh.client`` makes them: no page need be rendered."""
+    return generate_jwt_token(generate_session_id())
+
+
 @dataclass(frozen=True)
 class Peer:
     """A server of either kind."""
@@ -38,26 +44,29 @@ class Peer:
     kind: str
     process: Process
     base: str
+    http: httpx.Client
 
     @property
     def ws(self) -> str:
         return self.base.replace("http", "ws", 1)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(self.base + path, **options)
+        return self.http.get(self.base + path, **options)
 
     def token(self, path: str, **options: Any) -> str:
         response = self.get(path, **options)
         assert response.status_code == 200, response.text
         return page_token(response.text)
 
-    def join(self, path: str, token: str, **options: Any) -> AbstractAsyncContextManager[WireClient]:
+    def join(
+        self, path: str, token: str, *, query: str = "", **options: Any
+    ) -> AbstractAsyncContextManager[WireClient]:
         """A client with this token."""
-        return WireClient.connect(f"{self.ws}{path}/ws", token, **options)
+        return WireClient.connect(f"{self.ws}{path}/ws{query}", token, **options)
 
     def visit(self, path: str) -> AbstractAsyncContextManager[WireClient]:
-        """A client of a new page."""
-        return self.join(path, self.token(path))
+        """A client of a new session."""
+        return self.join(path, new_token())
 
 
 @contextmanager
@@ -68,8 +77,11 @@ def peer(
     command = [sys.executable, "-m", kind, "serve", "--port", "0"]
     if prefix:
         command += ["--prefix", prefix]
-    with serving(*arguments, command=command, ready=_READY[kind], env=env) as process:
-        yield Peer(kind, process, process.base + prefix)
+    with (
+        serving(*arguments, command=command, ready=_READY[kind], env=env) as process,
+        httpx.Client(trust_env=False, verify=False, timeout=20) as http,
+    ):
+        yield Peer(kind, process, process.base + prefix, http)
 
 
 @dataclass(frozen=True)
@@ -87,3 +99,19 @@ class Visitor:
 def visitor(text: str) -> Visitor:
     """Read what ``apps/visitor`` has written."""
     return Visitor(**json.loads(text))
+
+
+def models(value: Any) -> dict[str, dict[str, Any]]:
+    """The named models that are defined in JSON, by name."""
+    found: dict[str, dict[str, Any]] = {}
+    children: list[Any] = []
+    if isinstance(value, dict):
+        name = value.get("attributes", {}).get("name") if value.get("type") == "object" else None
+        if name is not None:
+            found[name] = value
+        children = list(value.values())
+    elif isinstance(value, list):
+        children = value
+    for child in children:
+        found.update(models(child))
+    return found

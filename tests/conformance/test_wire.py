@@ -13,31 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 from bokeh.document import Document
-from bokeh.models import Div, Slider
+from bokeh.models.widgets import Div, Slider
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from hyperfocal.testing import WireClient
 from hyperfocal.wire import Buffer, Kind, Message
-from tests.conformance.peers import MESSAGE_BYTES, Peer, only_hyperfocal
+from tests.conformance.peers import MESSAGE_BYTES, Peer, models, new_token, only_hyperfocal
 
 pytestmark = pytest.mark.conformance
-
-
-def models(value: Any) -> dict[str, dict[str, Any]]:
-    """The named models that are defined in JSON, by name."""
-    found: dict[str, dict[str, Any]] = {}
-    children: list[Any] = []
-    if isinstance(value, dict):
-        name = value.get("attributes", {}).get("name") if value.get("type") == "object" else None
-        if name is not None:
-            found[name] = value
-        children = list(value.values())
-    elif isinstance(value, list):
-        children = value
-    for child in children:
-        found.update(models(child))
-    return found
 
 
 @dataclass
@@ -139,8 +124,7 @@ def columns(data: Any, buffers: tuple[Buffer, ...]) -> dict[str, list[Any]]:
 
 @asynccontextmanager
 async def board(server: Peer, token: str | None = None) -> AsyncGenerator[Board]:
-    carried = token if token is not None else server.token("/board")
-    async with server.join("/board", carried) as client:
+    async with server.join("/board", token or new_token()) as client:
         yield await Board.pull(client)
 
 
@@ -148,7 +132,7 @@ async def board(server: Peer, token: str | None = None) -> AsyncGenerator[Board]
 
 
 async def test_the_server_speaks_first_and_says_ack(server: Peer) -> None:
-    protocols = [Subprotocol("bokeh"), Subprotocol(server.token("/board"))]
+    protocols = [Subprotocol("bokeh"), Subprotocol(new_token())]
     async with connect(f"{server.ws}/board/ws", subprotocols=protocols) as socket:
         assert socket.subprotocol == "bokeh"
         header, _, content = [json.loads(await socket.recv()) for _ in range(3)]
@@ -244,7 +228,7 @@ async def test_the_sender_hears_of_its_change_when_the_server_changed_it_again(
 @only_hyperfocal
 async def test_everybody_ends_with_the_value_that_the_server_put_in_place(server: Peer) -> None:
     """Bokeh tells the others the two values in the wrong order."""
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         await here.set("spinner", "value", 50)
         await there.told("spinner", "value", 10)
@@ -253,7 +237,7 @@ async def test_everybody_ends_with_the_value_that_the_server_put_in_place(server
 
 
 async def test_another_connection_of_the_session_gets_the_change(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         assert here.ids == there.ids
         await here.set("slider", "value", 9)
@@ -284,7 +268,9 @@ async def test_several_events_of_one_patch_are_applied_in_order(server: Peer) ->
             return {"kind": "ModelChanged", "model": model, "attr": attr, "new": new}
 
         reply = await here.client.patch(
-            change("slider", "value", 3), change("slider", "value", 4), change("choice", "value", ["b"])
+            change("slider", "value", 3),
+            change("slider", "value", 4),
+            change("choice", "value", ["b"]),
         )
         assert reply.kind is Kind.OK
         named = models(await here.client.pull())
@@ -380,7 +366,7 @@ async def test_patched_cells_go_out_alone(server: Peer) -> None:
 
 
 async def test_buffers_of_a_client_become_arrays(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         numbers = np.array([1.5, 2.5, 4.0])
         encoded = {
@@ -450,7 +436,7 @@ async def test_inline_bytes_of_a_client_become_arrays(server: Peer) -> None:
 async def test_rows_and_cells_of_a_client_are_applied_and_passed_on(
     server: Peer, event: dict[str, Any], total: str
 ) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         about = {"model": {"id": here.ids["source"]}, "attr": "data"}
         reply = await here.client.patch({**event, **about})
@@ -471,7 +457,7 @@ async def test_a_new_title_reaches_the_client(server: Peer) -> None:
 
 
 async def test_a_title_that_a_client_sets_reaches_the_others(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         reply = await here.client.patch({"kind": "TitleChanged", "title": "Mine"})
         assert reply.kind is Kind.OK
@@ -495,7 +481,7 @@ async def test_roots_come_change_and_go(server: Peer) -> None:
 
 
 async def test_a_root_that_a_client_adds_reaches_the_others(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         mine = {"type": "object", "name": "Div", "id": "mine-1", "attributes": {"text": "mine"}}
         reply = await here.client.patch({"kind": "RootAdded", "model": mine})
@@ -517,7 +503,7 @@ async def test_a_button_click_reaches_its_callback(server: Peer) -> None:
 
 
 async def test_a_click_is_not_told_to_others(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here, board(server, token) as there:
         await here.click("button")
         await there.told("label", "text", "untouched, pressed")
@@ -615,8 +601,6 @@ async def test_a_peer_that_speaks_nonsense_is_closed_with_a_code_of_the_rfc(serv
 @only_hyperfocal
 async def test_a_bad_token_is_refused_before_the_upgrade(server: Peer) -> None:
     """Bokeh accepts the websocket and is then silent."""
-    from websockets.exceptions import InvalidStatus
-
     with pytest.raises(InvalidStatus) as caught:
         async with server.join("/board", "no-token-at-all"):
             pass
@@ -625,7 +609,7 @@ async def test_a_bad_token_is_refused_before_the_upgrade(server: Peer) -> None:
 
 
 async def test_a_session_goes_on_when_one_of_its_clients_leaves(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here:
         async with board(server, token) as there:
             await there.set("slider", "value", 5)
@@ -635,7 +619,7 @@ async def test_a_session_goes_on_when_one_of_its_clients_leaves(server: Peer) ->
 
 
 async def test_a_client_that_comes_back_finds_its_session_as_it_left_it(server: Peer) -> None:
-    token = server.token("/board")
+    token = new_token()
     async with board(server, token) as here:
         await here.set("slider", "value", 33)
     async with board(server, token) as again:

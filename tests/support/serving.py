@@ -19,7 +19,7 @@ import httpx
 import uvicorn
 
 from hyperfocal.config import Settings
-from hyperfocal.server import asgi_app, bind
+from hyperfocal.server import asgi_app, bind, uvicorn_config
 from hyperfocal.telemetry import Event, Telemetry
 from hyperfocal.testing import WireClient, page_token
 
@@ -80,19 +80,11 @@ async def running(
     applications: Any, settings: Settings | None = None, **changes: Any
 ) -> AsyncGenerator[Running]:
     """Serve applications on a free port of this machine, in this event loop."""
-    chosen = settings if settings is not None else Settings(port=0, **changes)
+    chosen = settings or Settings(port=0, address="127.0.0.1", **changes)
     events = Events()
-    sockets = bind(chosen)[:1]
+    sockets = bind(chosen)
     app = asgi_app(applications, chosen, telemetry=Telemetry(events))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        ws="websockets-sansio",
-        lifespan="on",
-        ws_ping_interval=None,
-        ws_max_size=chosen.websocket_max_message_bytes,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn_config(app, chosen))
     task = asyncio.create_task(server._serve(sockets))
     while not server.started:
         await asyncio.sleep(0)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from bokeh.io import curdoc
-from bokeh.models import (
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import (
     Button,
-    ColumnDataSource,
     Div,
     MultiChoice,
     Slider,

@@ -8,9 +8,9 @@ import sys
 from typing import Any
 
 from bokeh.io import curdoc
-from bokeh.models import Div
+from bokeh.models.widgets import Div
 
-HERE = "in the module"
+HERE = "here"
 
 
 def write(line: str) -> None:
@@ -36,13 +36,15 @@ about = {
 write(f"built {context.id}")
 
 
-# Bokeh clears the module before this runs: what is needed comes as defaults.
-def gone(context: Any, write: Any = write) -> None:
-    write(f"document {context.id}")
+# Bokeh clears the module before this runs: what is needed comes as a default.
+def gone(session_context: Any, path: str | None = os.environ.get("CONFORMANCE_LOG")) -> None:
+    if path:
+        with open(path, "a", encoding="utf-8") as log:
+            log.write(f"document {session_context.id}\n")
 
 
-def gone_with_globals(context: Any, write: Any = write) -> None:
-    write(f"globals {HERE}")
+def gone_with_globals(session_context: Any) -> None:
+    write(f"globals {HERE} {session_context.id}")
 
 
 doc.on_session_destroyed(gone)

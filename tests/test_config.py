@@ -1,0 +1,135 @@
+"""Settings: their defaults, their bounds, and errors that name the option."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+
+from hyperfocal.config import SessionIds, Settings
+from hyperfocal.errors import ConfigError, UsageError
+
+#: field, option, lowest value, highest value
+BOUNDS: list[tuple[str, str, int, int | None]] = [
+    ("port", "--port", 0, 65535),
+    ("token_expiration_s", "--session-token-expiration", 1, None),
+    ("unused_session_lifetime_ms", "--unused-session-lifetime", 1, None),
+    ("lost_session_lifetime_ms", "--lost-session-lifetime", 1, None),
+    ("check_unused_sessions_ms", "--check-unused-sessions", 1, None),
+    ("keep_alive_ms", "--keep-alive", 0, None),
+    ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
+    ("websocket_max_buffers", "--websocket-max-buffers", 0, None),
+    ("outbox_max_bytes", "--outbox-max-bytes", 65536, None),
+]
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(**changes)
+
+
+def refused(**changes: Any) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        Settings(**changes)
+    return caught.value
+
+
+def test_the_defaults_are_those_of_bokeh_serve() -> None:
+    made = Settings()
+    assert made.port == 5006
+    assert made.address is None
+    assert made.prefix == ""
+    assert made.session_ids is SessionIds.AUTO
+    assert made.secret_key is None
+    assert made.token_expiration_s == 300
+    assert made.unused_session_lifetime_ms == 15_000
+    assert made.check_unused_sessions_ms == 17_000
+    assert made.keep_alive_ms == 37_000
+    assert made.websocket_max_message_bytes == 20 * 1024 * 1024
+    assert made.websocket_origins == ()
+    assert not made.dev
+
+
+def test_a_lost_session_lives_longer_than_the_last_try_of_the_browser() -> None:
+    # BokehJS tries again until 52 s have passed; see docs of reconnecting.
+    assert Settings().lost_session_lifetime_ms > 52_000
+
+
+def test_every_number_has_bounds_and_an_option() -> None:
+    numbers = {
+        spec.name for spec in fields(Settings) if type(getattr(Settings(), spec.name)) is int
+    }
+    assert numbers == {name for name, *_ in BOUNDS}
+
+
+@pytest.mark.parametrize(("name", "option", "low", "high"), BOUNDS)
+def test_the_bounds_themselves_are_taken_and_what_is_beyond_is_not(
+    name: str, option: str, low: int, high: int | None
+) -> None:
+    assert getattr(settings(**{name: low}), name) == low
+    top = 10**15 if high is None else high
+    assert getattr(settings(**{name: top}), name) == top
+    beyond = [low - 1] if high is None else [low - 1, high + 1]
+    for value in beyond:
+        error = refused(**{name: value})
+        assert (error.option, error.got) == (option, value)
+        assert str(error).startswith(f"{option}: got {value}, expected a whole number")
+        assert str(low) in error.expected
+
+
+@pytest.mark.parametrize(
+    "value", [None, "5006", 5006.0, True, False, b"1", float("nan"), [1]], ids=repr
+)
+@pytest.mark.parametrize(("name", "option", "low", "high"), BOUNDS)
+def test_what_is_no_whole_number_is_refused(
+    name: str, option: str, low: int, high: int | None, value: object
+) -> None:
+    error = refused(**{name: value})
+    assert error.option == option
+    assert error.got is value
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("//", ""),
+        ("apps", "/apps"),
+        ("/apps", "/apps"),
+        ("apps/", "/apps"),
+        ("/a/b/", "/a/b"),
+        ("a/.hidden", "/a/.hidden"),
+    ],
+)
+def test_a_prefix_is_kept_with_one_slash_before_it_and_none_behind(given: str, kept: str) -> None:
+    assert Settings(prefix=given).prefix == kept
+
+
+@pytest.mark.parametrize("prefix", ["a//b", "..", "a/..", "/../a", ".", "/a/./b"])
+def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
+    error = refused(prefix=prefix)
+    assert (error.option, error.got) == ("--prefix", prefix)
+
+
+def test_an_empty_secret_is_refused_and_any_other_is_taken() -> None:
+    assert refused(secret_key=b"").option == "--secret-key"
+    assert Settings(secret_key=b"x").secret_key == b"x"
+
+
+def test_errors_are_of_the_callers_making_and_are_value_errors() -> None:
+    error = refused(port=-1)
+    assert isinstance(error, UsageError)
+    assert isinstance(error, ValueError)
+
+
+def test_settings_do_not_change() -> None:
+    made: Any = Settings()
+    with pytest.raises(FrozenInstanceError):
+        made.port = 1
+    assert made == Settings()
+
+
+def test_session_ids_have_the_names_of_the_command_line() -> None:
+    assert [mode.value for mode in SessionIds] == ["auto", "unsigned", "signed", "external-signed"]
+    assert SessionIds("external-signed") is SessionIds.EXTERNAL_SIGNED
