@@ -133,3 +133,17 @@ def test_settings_do_not_change() -> None:
 def test_session_ids_have_the_names_of_the_command_line() -> None:
     assert [mode.value for mode in SessionIds] == ["auto", "unsigned", "signed", "external-signed"]
     assert SessionIds("external-signed") is SessionIds.EXTERNAL_SIGNED
+
+
+@pytest.mark.parametrize("mode", list(SessionIds))
+def test_the_name_of_a_mode_is_as_good_as_the_mode(mode: SessionIds) -> None:
+    # The policy compares by identity: a mere string would be none of the modes.
+    assert settings(session_ids=mode.value).session_ids is mode
+
+
+@pytest.mark.parametrize("value", ["", "SIGNED", "external_signed", None, 1, True, []], ids=repr)
+def test_a_mode_that_does_not_exist_is_refused_with_those_that_do(value: object) -> None:
+    error = refused(session_ids=value)
+    assert (error.option, error.got) == ("--session-ids", value)
+    for mode in SessionIds:
+        assert mode.value in error.expected

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 from bokeh.embed import server_document, server_session
-from bokeh.util.token import generate_jwt_token, generate_session_id, get_session_id
+from bokeh.util.token import generate_session_id, get_session_id
 
 from hyperfocal.testing import page_token
-from tests.conformance.peers import Peer, Visitor, models, only_hyperfocal, visitor
+from tests.conformance.peers import Peer, Visitor, models, new_token, only_hyperfocal, visitor
 
 pytestmark = pytest.mark.conformance
 
@@ -322,6 +323,19 @@ async def test_a_page_may_choose_its_session_by_header(server: Peer) -> None:
     assert (await visit(server, token)).id == session_id
 
 
+async def test_a_page_may_name_its_session_by_a_token(server: Peer) -> None:
+    token = new_token()
+    response = server.get("/visitor", params={"bokeh-token": token})
+    assert response.status_code == 200
+    assert get_session_id(page_token(response.text)) == get_session_id(token)
+
+
+async def test_a_page_may_have_an_argument_named_resources(server: Peer) -> None:
+    """That name means something to autoload.js only."""
+    about = await visit(server, server.token("/visitor?resources=cpu"))
+    assert about.arguments == {"resources": ["cpu"]}
+
+
 async def test_two_pages_with_one_session_id_share_the_session(server: Peer) -> None:
     session_id = generate_session_id()
     first = server.token("/visitor", params={"bokeh-session-id": session_id, "n": "1"})
@@ -349,7 +363,7 @@ async def test_arguments_cookies_and_headers_of_a_page_reach_the_application(
 
 
 async def test_a_websocket_that_makes_the_session_brings_its_own_request(server: Peer) -> None:
-    token = generate_jwt_token(generate_session_id())
+    token = new_token()
     headers = {"X-Flavour": "plain", "Cookie": "flavour=oat; size=3"}
     about = await visit(server, token, query="?colour=red&colour=blue", headers=headers)
     assert about.arguments == {"colour": ["red", "blue"]}
@@ -371,9 +385,11 @@ async def test_arguments_behind_args_are_the_argv_of_a_directory_too(server: Pee
     assert (await visit(server, server.token("/visitor"))).argv == ["first", "--second=2"]
 
 
-def test_a_token_is_for_the_websocket_of_its_page(server: Peer) -> None:
-    payload = page_token(server.get("/board").text).split(".")[0]
-    assert re.fullmatch(r"[A-Za-z0-9_-]+=*", payload)
+def test_browsers_find_the_session_id_in_the_first_part_of_a_token(server: Peer) -> None:
+    session_id = generate_session_id()
+    part = server.token("/board", params={"bokeh-session-id": session_id}).split(".")[0]
+    payload = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    assert payload["session_id"] == session_id
 
 
 @only_hyperfocal

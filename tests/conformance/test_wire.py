@@ -446,6 +446,23 @@ async def test_rows_and_cells_of_a_client_are_applied_and_passed_on(
         assert [one["kind"] for one in here.client.patches()] == ["ModelChanged"]
 
 
+@only_hyperfocal
+async def test_columns_that_a_client_does_not_name_stay(server: Peer) -> None:
+    """Bokeh drops them."""
+    async with board(server) as here:
+        event = {
+            "kind": "ColumnDataChanged",
+            "model": {"id": here.ids["source"]},
+            "attr": "data",
+            "data": {"type": "map", "entries": [["x", [1, 2, 3, 4]]]},
+            "cols": ["x"],
+        }
+        assert (await here.client.patch(event)).kind is Kind.OK
+        reply = await here.client.request(Kind.PULL_DOC_REQ)
+    data = models(reply.content["doc"])["source"]["attributes"]["data"]
+    assert columns(data, reply.buffers) == {"x": [1, 2, 3, 4], "y": [0, 0, 0, 0]}
+
+
 # --- the document itself ------------------------------------------------------------------------
 
 
@@ -523,6 +540,21 @@ async def test_a_pushed_document_takes_the_place_of_the_old_one(server: Peer) ->
         assert set(named) == {"pushed", "with it"}
         assert named["pushed"]["id"] == mine.roots[0].id
         assert (await here.client.set(mine.roots[0].id, "text", "edited")).kind is Kind.OK
+
+
+@only_hyperfocal
+async def test_a_pushed_document_reaches_the_other_clients(server: Peer) -> None:
+    """Bokeh tells them ids without definitions."""
+    mine = Document(title="Pushed")
+    mine.add_root(Div(name="pushed", text="by a client"))
+    token = new_token()
+    async with board(server, token) as here, board(server, token) as there:
+        await here.client.request(Kind.PUSH_DOC, {"doc": mine.to_json().content})
+        await there.event(kind_is("TitleChanged"))
+        _, event = await there.event(kind_is("RootAdded"))
+        assert models(event)["pushed"]["attributes"]["text"] == "by a client"
+        removed = [one for one in there.client.patches() if one["kind"] == "RootRemoved"]
+        assert len(removed) == 9
 
 
 # --- time and holding ---------------------------------------------------------------------------

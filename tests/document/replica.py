@@ -96,16 +96,16 @@ class Replica:
     def _of(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.models[event["model"].id].attributes
 
-    def _ModelChanged(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _ModelChanged(self, event: dict[str, Any]) -> None:
         self._of(event)[event["attr"]] = event["new"]
 
-    def _ColumnDataChanged(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _ColumnDataChanged(self, event: dict[str, Any]) -> None:
         data = event["data"]
         if event["cols"] is not None:
             data = {**self._of(event)[event["attr"]], **data}
         self._of(event)[event["attr"]] = data
 
-    def _ColumnsStreamed(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _ColumnsStreamed(self, event: dict[str, Any]) -> None:
         data = dict(self._of(event)[event["attr"]])
         rollover = event["rollover"]
         for name, column in event["data"].items():
@@ -115,7 +115,7 @@ class Replica:
             data[name] = joined
         self._of(event)[event["attr"]] = data
 
-    def _ColumnsPatched(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _ColumnsPatched(self, event: dict[str, Any]) -> None:
         data = dict(self._of(event)[event["attr"]])
         for name, entries in event["patches"].items():
             column = list(data[name])
@@ -131,18 +131,18 @@ class Replica:
             data[name] = column
         self._of(event)[event["attr"]] = data
 
-    def _RootAdded(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _RootAdded(self, event: dict[str, Any]) -> None:
         if event["model"].id not in self.roots:
             self.roots.append(event["model"].id)
 
-    def _RootRemoved(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _RootRemoved(self, event: dict[str, Any]) -> None:
         if event["model"].id in self.roots:
             self.roots.remove(event["model"].id)
 
-    def _TitleChanged(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _TitleChanged(self, event: dict[str, Any]) -> None:
         self.title = event["title"]
 
-    def _MessageSent(self, event: dict[str, Any]) -> None:  # noqa: N802
+    def _MessageSent(self, event: dict[str, Any]) -> None:
         pass
 
     # --- looking at it ----------------------------------------------------------------------
@@ -315,9 +315,7 @@ class Desk:
         mine = None
         if originator is not None:
             known = patch.defined if patch is not None else frozenset[Model]()
-            mine = encode_changes(
-                self.document, changes, fresh=fresh - known, client=originator
-            )
+            mine = encode_changes(self.document, changes, fresh=fresh - known, client=originator)
         others = encode_changes(self.document, changes, fresh=fresh)
         mark_seen(self.document)
         return mine, others

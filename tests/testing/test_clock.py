@@ -81,7 +81,11 @@ async def test_a_timer_that_was_called_off_does_not_fire() -> None:
 async def test_a_timer_can_call_off_one_of_the_same_moment() -> None:
     clock, fired = ManualClock(0.0), list[str]()
     later: list[TimerHandle] = []
-    clock.call_at(loop(), 1.0, lambda: later[0].cancel())
+
+    def call_off() -> None:
+        later[0].cancel()
+
+    clock.call_at(loop(), 1.0, call_off)
     later.append(clock.call_at(loop(), 1.0, lambda: fired.append("never")))
     await clock.advance(5.0)
     assert fired == []
@@ -178,15 +182,15 @@ def test_the_system_clock_asks_the_loop_for_the_time_that_is_left(monkeypatch: A
 
     def callback() -> None: ...
 
-    assert clock.call_at(target, 107.5, callback) == "handle"
-    assert clock.call_at(target, 100.0, callback) == "handle"
-    assert clock.call_at(target, 20.0, callback) == "handle"
+    handles: list[Any] = [clock.call_at(target, when, callback) for when in (107.5, 100.0, 20.0)]
+    assert handles == ["handle"] * 3
     assert asked.asked == [(7.5, callback), (0.0, callback), (0.0, callback)]
 
 
 async def test_the_system_clock_calls_on_a_real_loop() -> None:
-    clock, called = SystemClock(), asyncio.Event()
-    off = clock.call_at(loop(), clock.monotonic(), lambda: called.set())
+    clock, done, called = SystemClock(), asyncio.Event(), list[str]()
+    off = clock.call_at(loop(), clock.monotonic() - 2.0, lambda: called.append("off"))
     off.cancel()
-    clock.call_at(loop(), clock.monotonic() - 1.0, called.set)
-    await called.wait()
+    clock.call_at(loop(), clock.monotonic() - 1.0, done.set)
+    await done.wait()
+    assert called == []

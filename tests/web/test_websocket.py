@@ -303,6 +303,9 @@ async def test_a_client_that_stops_reading_is_let_go_and_a_second_one_stays_live
             assert named(doc, "div")["id"]
             assert live.patches()[-1]["new"].startswith("199 ")
             await until(lambda: session.connection_count == 1)
+            stuck.socket.transport.resume_reading()  # type: ignore[attr-defined]
+            await stuck.socket.wait_closed()
+            assert stuck.socket.close_code == 1013
 
 
 async def test_closing_the_server_closes_sessions_with_their_hooks() -> None:

@@ -24,7 +24,7 @@ from hyperfocal.web.endpoints import (
 )
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
-from hyperfocal.web.websocket import WebSocketEndpoint
+from hyperfocal.web.websocket import NoSuchWebSocket, WebSocketEndpoint
 
 __all__ = ("make_app",)
 
@@ -50,6 +50,8 @@ def make_app(site: Site) -> Starlette:
         if prefix:
             routes.append(Route(prefix, index(site)))
 
+    routes.append(WebSocketRoute("/{path:path}", NoSuchWebSocket(site)))
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with site.lifespan():
@@ -61,6 +63,9 @@ def make_app(site: Site) -> Starlette:
         lifespan=lifespan,
         exception_handlers={HTTPException: not_found},
     )
+    # A slash too much leads to the page (see below) and nowhere else: Starlette's own way would
+    # answer with absolute URLs, which are wrong behind a proxy that strips a prefix.
+    app.router.redirect_slashes = False
     app.state.site = site
     return app
 
@@ -77,10 +82,13 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     if served.path:
         routes.append(Route(f"{base}/", _without_slash(site, served)))
     static = served.context.application.static_path
-    # An application at "/" shares "/static" with BokehJS: its own files come first there.
-    if static is not None and served.path:
+    if static is None:
+        if served.path:
+            routes.append(Mount(f"{base}/static", Folder(site.statics.bokehjs)))
+    elif served.path:
         routes.append(Mount(f"{base}/static", Folder(Path(static))))
-    elif static is not None:
+    else:
+        # An application at "/" shares "/static" with BokehJS: its own files come first there.
         routes += _shared_static(site, Path(static))
     return routes
 

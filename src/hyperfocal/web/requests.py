@@ -23,10 +23,10 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 _OWN_ARGUMENTS = frozenset(
     {
         "bokeh-session-id",
+        "bokeh-token",
         "bokeh-autoload-element",
         "bokeh-app-path",
         "bokeh-absolute-url",
-        "resources",
     }
 )
 
@@ -70,6 +70,8 @@ def read_request(scope: Scope) -> SessionRequest:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name == "sec-websocket-protocol":
+            continue  # it holds the token
         # Several lines of one header are one list (RFC 9110 section 5.3); cookies have their own.
         separator = "; " if name == "cookie" else ", "
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value

@@ -13,7 +13,7 @@ from hyperfocal.web.requests import Scope
 from hyperfocal.web.site import Served, Site
 from hyperfocal.wire import Frame
 
-__all__ = ("WebSocketEndpoint",)
+__all__ = ("NoSuchWebSocket", "WebSocketEndpoint")
 
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
@@ -48,21 +48,38 @@ class WebSocketEndpoint:
         await _Transport(site, served, session, page, receive, send).run()
 
     async def _refuse(self, scope: Scope, send: Send, status: int, reason: str) -> None:
-        """Answer the handshake with an HTTP status and the reason, where the server can."""
-        client = scope.get("client")
-        peer = client[0] if client else "a local client"
-        self._site.telemetry.emit(ConnectionRefused(self._served.url, peer, reason))
-        if "websocket.http.response" in scope.get("extensions", {}):
-            await send(
-                {
-                    "type": "websocket.http.response.start",
-                    "status": status,
-                    "headers": [(b"content-type", b"text/plain; charset=utf-8")],
-                }
-            )
-            await send({"type": "websocket.http.response.body", "body": reason.encode()})
-        else:
-            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+        await _refuse(self._site, self._served.url, scope, send, status, reason)
+
+
+class NoSuchWebSocket:
+    """Answers websockets at paths where nothing is served."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse with 404."""
+        await receive()  # websocket.connect
+        path = str(scope["path"])
+        await _refuse(self._site, path, scope, send, 404, f"no application is served at {path}")
+
+
+async def _refuse(site: Site, url: str, scope: Scope, send: Send, status: int, reason: str) -> None:
+    """Answer the handshake with an HTTP status and the reason, where the server can."""
+    client = scope.get("client")
+    peer = client[0] if client else "a local client"
+    site.telemetry.emit(ConnectionRefused(url, peer, reason))
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})
+        return
+    await send(
+        {
+            "type": "websocket.http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"text/plain; charset=utf-8")],
+        }
+    )
+    await send({"type": "websocket.http.response.body", "body": reason.encode()})
 
 
 def _token(scope: Scope) -> str:
@@ -120,17 +137,18 @@ class _Transport:
                 closing = self._outbox.closing
                 if closing is not None:
                     code, reason = closing.code, closing.reason
+                self._connection.closed(code, reason)  # whatever the peer makes of the close
                 await self._close(reader)
-            if reader.done() and not reader.cancelled():
-                code, reason = reader.result() or (code, reason)
+            elif not reader.cancelled():
+                code, reason = reader.result()
         finally:
             self._connection.closed(code, reason)
             reader.cancel()
             self._drainer.cancel()
             await asyncio.gather(reader, self._drainer, return_exceptions=True)
 
-    async def _read(self) -> tuple[int, str] | None:
-        """Feed the connection. Gives the peer's close code and reason, or ``None`` if we close."""
+    async def _read(self) -> tuple[int, str]:
+        """Feed the connection. Gives the close code and reason with which it ended."""
         while True:
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
@@ -172,7 +190,7 @@ class _Transport:
                 )
                 return
 
-    async def _close(self, reader: asyncio.Task[Any]) -> None:
+    async def _close(self, reader: asyncio.Task[tuple[int, str]]) -> None:
         """The outbox asked for the close, or the peer stopped taking what we send."""
         closing = self._outbox.closing
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from bokeh.io import curdoc
@@ -129,7 +129,8 @@ def async_tick() -> None:
     async def tick() -> None:
         label.text = "ticked without waiting"
 
-    doc.add_next_tick_callback(tick)
+    # Typed for plain callbacks only.
+    doc.add_next_tick_callback(cast(Callable[[], None], tick))
 
 
 argv = list(sys.argv[1:])

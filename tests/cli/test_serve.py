@@ -1,0 +1,199 @@
+"""``hyperfocal serve`` as a person runs it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.serving import serving
+
+APP = """
+from bokeh.io import curdoc
+from bokeh.models import Div
+import sys
+curdoc().add_root(Div(text=" ".join(sys.argv[1:])))
+curdoc().title = "argv: " + " ".join(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    path = tmp_path / "hello.py"
+    path.write_text(APP)
+    return path
+
+
+def fail(*arguments: str | Path) -> str:
+    """Run a command that has to fail with one line; gives that line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperfocal", "serve", *map(str, arguments)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode not in (0, None)
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_startup_prints_the_urls_and_they_answer(app: Path) -> None:
+    with serving(app) as server:
+        assert server.base.startswith("http://localhost:")
+        assert httpx.get(f"{server.base}/hello").status_code == 200
+        server.stop()
+    assert f"{server.base}/hello\n" in server.text
+
+
+def test_arguments_behind_args_are_the_applications(app: Path) -> None:
+    with serving(app, "--args", "--port", "7", "word") as server:
+        assert "<title>argv: --port 7 word</title>" in httpx.get(f"{server.base}/hello").text
+
+
+def test_prefix_and_address(app: Path) -> None:
+    with serving("--prefix", "inner", "--address", "127.0.0.1", app) as server:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/inner", server.base)
+        assert httpx.get(f"{server.base}/hello").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_sessions_with_their_hooks_and_exits_0(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Regression: at SIGTERM today's server runs unload hooks, but not those of sessions."""
+    folder = tmp_path / "hooked"
+    folder.mkdir()
+    (folder / "main.py").write_text(
+        "from bokeh.io import curdoc\n"
+        "curdoc().on_session_destroyed(lambda context: print('document destroyed', flush=True))\n"
+    )
+    (folder / "app_hooks.py").write_text(
+        "async def on_session_destroyed(context): print('session destroyed', flush=True)\n"
+        "def on_server_unloaded(context): print('unloaded', flush=True)\n"
+    )
+    with serving(folder) as server:
+        assert httpx.get(f"{server.base}/hooked").status_code == 200
+        assert server.stop(number) == 0
+    said = re.findall("session destroyed|document destroyed|unloaded", server.text)
+    assert said == ["session destroyed", "document destroyed", "unloaded"]
+
+
+def test_a_port_in_use_is_one_clear_line(app: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = fail(app, "--port", str(port))
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
+
+
+def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
+    assert "nowhere.py: no such file" in fail(tmp_path / "nowhere.py")
+
+
+def test_a_syntax_error_is_one_clear_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("x = 1\ndef broken(:\n    pass\n")
+    line = fail(bad)
+    assert "bad.py: Invalid syntax in 'bad.py' on line 2: def broken(:" in line
+
+
+def test_what_is_no_application_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    assert "expected a .py script" in fail(tmp_path / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    assert "main.py" in fail(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--port", "70000", "--port: got 70000, expected a whole number from 0 to 65535"),
+        ("--keep-alive", "-1", "--keep-alive: got -1"),
+        ("--unused-session-lifetime", "0", "--unused-session-lifetime: got 0"),
+        ("--check-unused-sessions", "0", "--check-unused-sessions: got 0"),
+        ("--prefix", "a/../b", "--prefix"),
+        ("--allow-websocket-origin", "http://x.example", "HOST or HOST:PORT without a scheme"),
+        ("--port", "many", "'many' is not a valid integer"),
+        ("--log-level", "loud", "'loud' is not one of"),
+        ("--session-ids", "mine", "'mine' is not one of"),
+        ("--no-such-option", "1", "--no-such-option"),
+    ],
+)
+def test_a_value_out_of_range_names_the_option(
+    app: Path, option: str, value: str, words: str
+) -> None:
+    assert words in fail(app, option, value)
+
+
+def test_help_names_every_option() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperfocal", "serve", "--help"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    for option in (
+        "--port", "--address", "--allow-websocket-origin", "--prefix", "--show", "--log-level",
+        "--unused-session-lifetime", "--lost-session-lifetime", "--check-unused-sessions",
+        "--keep-alive", "--args", "--dev", "--session-ids",
+    ):  # fmt: skip
+        assert option in done.stdout
+
+
+def test_log_level_decides_what_is_said(app: Path) -> None:
+    with serving(app, "--log-level", "debug") as server:
+        httpx.get(f"{server.base}/hello")
+        assert server.stop() == 0
+    assert "created in" in server.text
+    with serving(app) as server:
+        httpx.get(f"{server.base}/hello")
+        assert server.stop() == 0
+    assert "created in" not in server.text
+
+
+def test_show_opens_a_browser_on_each_application(app: Path, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o755)
+    opener = tmp_path / "xdg-open"
+    opener.symlink_to(browser)
+    import os
+
+    with serving(app, "--show", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as server:
+        httpx.get(f"{server.base}/hello")
+        server.stop()
+    assert opened.read_text().split() == [f"{server.base}/hello"]
+
+
+def test_the_secret_comes_from_bokehs_variable(app: Path) -> None:
+    with serving(app, env={"BOKEH_SECRET_KEY": "configured"}) as server:
+        page = httpx.get(f"{server.base}/hello?bokeh-session-id=mine")
+        assert page.status_code == 403
+
+
+def test_a_failing_script_is_logged_with_its_traceback_and_shown_in_dev(tmp_path: Path) -> None:
+    script = tmp_path / "fails.py"
+    script.write_text("raise LookupError('what went wrong')\n")
+    with serving(script, "--dev") as server:
+        page = httpx.get(f"{server.base}/fails")
+        assert page.status_code == 500
+        assert "what went wrong" in page.text
+        server.stop()
+    assert "what went wrong" in server.text
+    assert "fails.py" in server.text
+
+
+def test_starting_does_not_import_what_belongs_to_bokehs_server(app: Path) -> None:
+    code = (
+        "import sys, hyperfocal.server, hyperfocal.contexts\n"
+        "print([m for m in sys.modules if m == 'tornado' or m.startswith(('tornado.', "
+        "'bokeh.server'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

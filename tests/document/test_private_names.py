@@ -1,0 +1,187 @@
+"""Every private name of Bokeh that ``hyperfocal.document`` touches is still there.
+
+One release of Bokeh renames something, one test here says what.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import weakref
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bokeh.io.doc
+import pytest
+from bokeh.application.application import SessionContext
+from bokeh.core.serialization import Buffer, Deserializer, Serializer
+from bokeh.document import Document
+from bokeh.document.callbacks import DocumentCallbackManager, invoke_with_curdoc
+from bokeh.document.events import (
+    ColumnsStreamedEvent,
+    DocumentPatchedEvent,
+    SessionCallbackAdded,
+    SessionCallbackRemoved,
+)
+from bokeh.document.locking import UnlockedDocumentProxy
+from bokeh.document.models import DocumentModelManager
+from bokeh.models.widgets import Div
+
+import hyperfocal.document
+
+
+def fresh() -> Any:
+    """A document of Bokeh's own making."""
+    document = Document()
+    document.add_root(Div(name="named"))
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("_config", object),
+        ("_roots", list),
+        ("_session_context", type(None)),
+        ("_template_variables", dict),
+        ("callbacks._change_callbacks", dict),
+        ("callbacks._document", weakref.ref),
+        ("callbacks._event_callbacks", dict),
+        ("callbacks._held_events", list),
+        ("callbacks._hold", type(None)),
+        ("callbacks._js_event_callbacks", dict),
+        ("callbacks._message_callbacks", dict),
+        ("callbacks._session_callbacks", set),
+        ("callbacks._session_destroyed_callbacks", set),
+        ("callbacks._subscribed_models", dict),
+        ("models._models", dict),
+        ("models._models_by_name._dict", dict),
+        ("models._new_models", set),
+        ("models._seen_model_ids", set),
+        ("modules._modules", list),
+    ],
+)
+def test_a_document_has_the_attribute(path: str, kind: type) -> None:
+    value = fresh()
+    for name in path.split("."):
+        value = getattr(value, name)
+    assert isinstance(value, kind)
+
+
+@pytest.mark.parametrize(
+    "name", ["_callbacks", "_event_callbacks", "_property_values", "_unstable_default_values"]
+)
+def test_a_model_has_the_attribute(name: str) -> None:
+    assert isinstance(getattr(Div(), name), dict)
+
+
+def test_the_manager_of_callbacks_can_be_replaced() -> None:
+    document = fresh()
+    document.callbacks = manager = DocumentCallbackManager(document)
+    assert document.callbacks is manager
+    assert manager._document() is document
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["change_callbacks", "session_callbacks", "trigger_on_change", "hold", "unhold"],
+)
+def test_the_manager_of_callbacks_has_the_member(name: str) -> None:
+    assert hasattr(DocumentCallbackManager, name)
+
+
+@pytest.mark.parametrize("name", ["flush_synced", "freeze", "get_by_id", "seen", "recompute"])
+def test_the_manager_of_models_has_the_member(name: str) -> None:
+    assert hasattr(DocumentModelManager, name)
+
+
+def test_the_current_documents_are_a_list_of_weak_references_in_a_global() -> None:
+    source = inspect.getsource(bokeh.io.doc)
+    assert re.search(r"^_PATCHED_CURDOCS: list\[.*\] = \[\]$", source, re.MULTILINE)
+    used = set(re.findall(r"_PATCHED_CURDOCS\.(\w+)", source))
+    assert used == {"append", "pop"}
+    assert set(re.findall(r"_PATCHED_CURDOCS\[(.*?)\]", source)) == {"-1"}
+    assert "_PATCHED_CURDOCS.append(weakref.ref(doc))" in source
+
+
+def test_our_stack_is_installed_in_the_place_of_that_list() -> None:
+    from hyperfocal.document import curdoc
+
+    stack: Any = bokeh.io.doc._PATCHED_CURDOCS
+    assert isinstance(stack, curdoc._ContextStack)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "parameters"),
+    [
+        (Serializer, "get_ref", ["self", "obj"]),
+        (Serializer, "has_ref", ["self", "obj"]),
+        (Serializer, "_encode_bytes", ["self", "obj"]),
+        (Serializer, "encode", ["self", "obj"]),
+        (Deserializer, "_decode_object_ref", ["self", "obj"]),
+        (Deserializer, "_decode_bytes", ["self", "obj"]),
+        (Deserializer, "decode", ["self", "obj", "buffers"]),
+        (DocumentPatchedEvent, "handle_event", ["doc", "event_rep", "setter"]),
+        (Document, "set_title", ["self", "title", "setter"]),
+        (Document, "add_root", ["self", "model", "setter"]),
+        (Document, "remove_root", ["self", "model", "setter"]),
+        (DocumentCallbackManager, "trigger_on_change", ["self", "event"]),
+        (UnlockedDocumentProxy, "__init__", ["self", "doc"]),
+    ],
+)
+def test_a_method_that_we_override_or_call_takes_what_it_took(
+    cls: type, name: str, parameters: list[str]
+) -> None:
+    assert list(inspect.signature(getattr(cls, name)).parameters) == parameters
+
+
+def test_the_serializer_asks_the_methods_that_we_override() -> None:
+    assert "self.get_ref(obj)" in inspect.getsource(Serializer.encode)
+    assert "_encode_bytes" in inspect.getsource(Serializer._encode_ndarray)
+    assert "_encode_bytes" in inspect.getsource(Serializer._encode_typed_array)
+
+
+def test_the_deserializer_looks_models_up_as_our_references_allow() -> None:
+    source = inspect.getsource(Deserializer)
+    uses = set(re.findall(r"self\._references(\.\w+|\[|\s=|\b)", source))
+    assert uses <= {".get", "[", " =", ""}
+    assert isinstance(Deserializer()._references, dict)
+
+
+def test_events_have_what_we_read_and_write() -> None:
+    document = fresh()
+    event = ColumnsStreamedEvent(document, document.roots[0], "data", {"x": [1]}, 5)
+    assert (event.setter, event.callback_invoker, event.rollover) == (None, None, 5)
+    assert event.data == {"x": [1]}
+    assert SessionCallbackAdded(document, document).callback is document
+    assert SessionCallbackRemoved(document, document).callback is document
+    assert callable(invoke_with_curdoc)
+    assert Buffer("b0", b"").id == "b0"  # type: ignore[arg-type]
+    assert hasattr(Document, "session_context")
+    assert inspect.isclass(SessionContext)
+
+
+def test_modules_of_a_document_are_in_sys_modules() -> None:
+    document = fresh()
+    module = ModuleType("hyperfocal_private_names")
+    document.modules.add(module)
+    try:
+        assert sys.modules["hyperfocal_private_names"] is module
+        assert document.modules._modules == [module]
+    finally:
+        del sys.modules["hyperfocal_private_names"]
+
+
+def test_no_private_name_is_touched_that_is_not_looked_for_here() -> None:
+    """Attributes with a leading underscore, on anything but ``self`` and our own classes."""
+    here = Path(__file__).read_text(encoding="utf-8")
+    folder = Path(hyperfocal.document.__file__).parent
+    missing: set[str] = set()
+    for path in folder.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        for name in re.findall(r"(?<!self)\.(_[a-z]\w*)", source):
+            if not re.search(rf"\b{name}\b", here) and f"self.{name} =" not in source:
+                missing.add(f"{path.name}: {name}")
+    assert missing == set()
