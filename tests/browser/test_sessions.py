@@ -67,7 +67,7 @@ async def test_a_page_comes_back_with_everything_after_45_seconds_without_a_netw
             assert int(await tab.js("return doc.get_model_by_name('count').text")) <= before + 2
             proxy.mend()
             # BokehJS has tried at 0, 2, 6, 14 and 30 seconds; from then on the person has to ask.
-            await tab.page.get_by_text("Click here").click()
+            await tab.page.get_by_text("Try", exact=True).click()
 
             await tab.until("return Number(doc.get_model_by_name('count').text) > arg", before + 80)
             await until(lambda: session.connection_count == 1)

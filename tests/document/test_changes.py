@@ -157,6 +157,16 @@ def test_a_value_that_a_callback_puts_back_is_said_to_its_client(page: Page) -> 
     assert events_of(mine) == [set_value(page.slider, 1)]
 
 
+def test_a_value_that_a_later_callback_of_the_same_turn_changes_is_said_to_its_client(
+    page: Page,
+) -> None:
+    page.box.on_change("name", lambda attr, old, new: setattr(page.slider, "value", 7))
+    content = {"events": [set_value(page.slider, 5), set_value(page.box, "go", "name")]}
+    mine, others, _ = page.desk.receive(object(), content)
+    assert events_of(mine) == [set_value(page.slider, 7)]
+    assert set_value(page.slider, 7) in events_of(others)
+
+
 def test_a_clients_own_rows_are_not_said_to_it(page: Page) -> None:
     mine, others, _ = page.desk.receive(object(), {"events": [stream_rows(page.source, [7])]})
     assert mine is None

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from bokeh.events import ButtonClick, DocumentReady
-from bokeh.models import Column, ColumnDataSource, Legend, LegendItem, Range1d
+from bokeh.models import Column, ColumnDataSource, Range1d
+from bokeh.models.annotations import Legend, LegendItem
 from bokeh.models.widgets import Button, Div, Slider
 
 from hyperfocal.document import Document, apply_patch, decode_patch, new_document, patches

@@ -155,8 +155,9 @@ def test_events_have_what_we_read_and_write() -> None:
     event = ColumnsStreamedEvent(document, document.roots[0], "data", {"x": [1]}, 5)
     assert (event.setter, event.callback_invoker, event.rollover) == (None, None, 5)
     assert event.data == {"x": [1]}
-    assert SessionCallbackAdded(document, document).callback is document
-    assert SessionCallbackRemoved(document, document).callback is document
+    callback: Any = object()
+    assert SessionCallbackAdded(document, callback).callback is callback
+    assert SessionCallbackRemoved(document, callback).callback is callback
     assert callable(invoke_with_curdoc)
     assert Buffer("b0", b"").id == "b0"  # type: ignore[arg-type]
     assert hasattr(Document, "session_context")

@@ -26,6 +26,9 @@ __all__ = ("Served", "Site")
 
 _log = logging.getLogger("hyperfocal")
 
+#: What a token's payload says of the page's request, beside what hooks have added.
+_REQUEST = frozenset({"arguments", "headers", "cookies"})
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -128,19 +131,42 @@ class Site:
             AuthError: the request brings a session id that is not taken.
             BuildError: the application failed.
         """
-        session_id = arguments.get("bokeh-session-id") or header(scope, b"bokeh-session-id")
-        if session_id is None:
-            session_id = self.policy.new_session_id()
-        else:
-            self.policy.check_session_id(session_id, direct_local=is_direct_local(scope))
+        given, known = self._given_session(served, scope, arguments)
+        session_id = given if given is not None else self.policy.new_session_id()
         request = read_request(scope)
-        extra = self._process_request(served, request)
+        extra = {**known, **self._process_request(served, request)}
         payload = {**request.payload(), **extra}
         session = await served.context.create_session_if_needed(
             session_id, request, payload=payload
         )
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
         return session, token
+
+    def _given_session(
+        self, served: Served, scope: Scope, arguments: Mapping[str, str]
+    ) -> tuple[str | None, Mapping[str, Any]]:
+        """The session id that a page request brings, if any, and what its token knows."""
+        direct_local = is_direct_local(scope)
+        in_header = header(scope, b"bokeh-session-id")
+        session_id = arguments.get("bokeh-session-id") or in_header
+        if in_header and session_id != in_header:
+            raise AuthError("the session ids in the argument and in the header differ")
+        text = arguments.get("bokeh-token")
+        if not text:
+            if session_id:
+                self.policy.check_session_id(session_id, direct_local=direct_local)
+            return session_id or None, {}
+        token = self.tokens.read(text)
+        if session_id and session_id != token.session_id:
+            raise AuthError("the session ids of the request and of its token differ")
+        self.policy.check_token(
+            token,
+            now=self.clock.wall(),
+            direct_local=direct_local,
+            session_exists=served.context.knows(token.session_id),
+        )
+        extra = {name: value for name, value in token.payload.items() if name not in _REQUEST}
+        return token.session_id, extra
 
     async def open_websocket(
         self, served: Served, scope: Scope, token_text: str
