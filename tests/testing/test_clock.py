@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +78,20 @@ async def test_a_timer_that_was_called_off_does_not_fire() -> None:
     await clock.advance(1.0)
     assert fired == ["kept"]
     kept.cancel()  # too late, and no error
+
+
+async def test_a_timer_that_was_called_off_lets_go_of_what_it_held() -> None:
+    class Held:
+        def call(self) -> None: ...
+
+    clock, held = ManualClock(0.0), Held()
+    gone = weakref.ref(held)
+    timer = clock.call_at(loop(), 1.0, held.call)
+    del held
+    assert gone() is not None
+    timer.cancel()
+    gc.collect()
+    assert gone() is None
 
 
 async def test_a_timer_can_call_off_one_of_the_same_moment() -> None:

@@ -39,12 +39,16 @@ class Loaded:
 def _handler(path: Path, argv: Sequence[str]) -> Handler:
     arguments = list(argv)
     if path.is_dir():
+        package = path / "__init__.py"
+        if package.exists():
+            # Bokeh's handler meets an error in it with an assertion.
+            compile(package.read_text(encoding="utf-8"), str(package), "exec")
         return DirectoryHandler(filename=str(path), argv=arguments)
     if path.suffix == ".py":
         return ScriptHandler(filename=str(path), argv=arguments)
     if path.suffix == ".ipynb":
         return NotebookHandler(filename=str(path), argv=arguments)
-    raise LoadError(str(path), "expected a .py script, an .ipynb notebook or a directory")
+    raise ValueError("expected a .py script, an .ipynb notebook or a directory")
 
 
 def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
@@ -64,9 +68,7 @@ def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
         raise LoadError(given, "no such file or directory")
     try:
         handler = _handler(absolute, argv)
-    except LoadError:
-        raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LoadError(given, _one_line(str(error) or repr(error))) from error
     if handler.failed:
         raise LoadError(given, _one_line(handler.error or "it cannot be loaded"))
@@ -141,7 +143,7 @@ def as_application(thing: Any, url: str) -> tuple[Application, str, str]:
     if not callable(thing):
         raise UsageError(f"what is to be served at {url} is not an application: {thing!r}")
     function: Any = thing
-    text = inspect.getdoc(function)
+    text = inspect.getdoc(function) if inspect.isroutine(function) else None
     if text:
         title, description = _title_and_description(text)
     return Application(FunctionHandler(function)), title, description

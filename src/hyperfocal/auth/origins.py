@@ -11,7 +11,7 @@ from hyperfocal.errors import ConfigError
 
 __all__ = ("OriginPolicy",)
 
-_PATTERN = re.compile(r"^(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+)(?::(?P<port>\d{1,5}|\*))?$")
+_PATTERN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+)(?::(?P<port>\d{1,5}|\*))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -33,14 +33,13 @@ class OriginPolicy:
             if pattern == "*":
                 self._any = True
                 continue
-            match = _PATTERN.match(pattern)
+            match = _PATTERN.fullmatch(pattern)
             if match is None:
-                raise ConfigError(
-                    "--allow-websocket-origin",
-                    pattern,
-                    "HOST or HOST:PORT without a scheme, for example apps.example.com:8080",
-                )
-            self._patterns.append((match["host"].lower(), match["port"]))
+                raise _bad_pattern(pattern)
+            port = match["port"]
+            if port not in (None, "*") and int(port) > 65535:
+                raise _bad_pattern(pattern)
+            self._patterns.append((match["host"].lower(), port))
 
     def allows(self, origin: str | None) -> bool:
         """Whether a page of this origin (the header's value) may connect.
@@ -66,6 +65,14 @@ class OriginPolicy:
             and (wanted == "*" or actual == (default if wanted is None else wanted))
             for pattern, wanted in self._patterns
         )
+
+
+def _bad_pattern(pattern: str) -> ConfigError:
+    return ConfigError(
+        "--allow-websocket-origin",
+        pattern,
+        "HOST or HOST:PORT without a scheme, for example apps.example.com:8080",
+    )
 
 
 def _host_matches(name: str, pattern: str) -> bool:

@@ -40,7 +40,9 @@ def decode_base64url(text: str) -> bytes:
 
 
 def _signature(text: str, secret: bytes) -> str:
-    return encode_base64url(hmac.new(secret, text.encode(), hashlib.sha256).digest())
+    return encode_base64url(
+        hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+    )
 
 
 def sign(text: str, secret: bytes) -> str:

@@ -73,21 +73,35 @@ def _inflate(data: bytes) -> bytes:
     return plain
 
 
-def _pack_bytes(value: Any) -> Any:
+def _pack(value: Any) -> Any:
+    """A form of a payload that JSON can hold and ``_unpack`` understands."""
     if isinstance(value, bytes):
         return {"bytes": encode_base64url(value)}
+    if isinstance(value, dict):
+        packed = {key: _pack(item) for key, item in value.items()}
+        return {"dict": packed} if set(packed) in _OURS else packed
+    if isinstance(value, list | tuple):
+        return [_pack(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
     raise TypeError(f"{type(value).__name__} has no place in a token")
 
 
-def _restore_bytes(value: Any) -> Any:
-    """Bytes are written as {"bytes": base64url}, as tokens made by Bokeh have them."""
+def _unpack(value: Any) -> Any:
+    """The reverse. Tokens made by Bokeh write bytes as ours do."""
     if isinstance(value, dict):
         if set(value) == {"bytes"} and isinstance(value["bytes"], str):
             return decode_base64url(value["bytes"])
-        return {key: _restore_bytes(item) for key, item in value.items()}
+        if set(value) == {"dict"} and isinstance(value["dict"], dict):
+            value = value["dict"]
+        return {key: _unpack(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_restore_bytes(item) for item in value]
+        return [_unpack(item) for item in value]
     return value
+
+
+#: Dictionaries with only this key are taken for ours, and are wrapped where they are not.
+_OURS = ({"bytes"}, {"dict"})
 
 
 class TokenAuthority:
@@ -123,6 +137,7 @@ class TokenAuthority:
 
         Raises:
             TypeError: a payload holds something that is neither JSON nor bytes.
+            ValueError: a payload holds NaN or an infinity.
         """
         page = encode_base64url(self._random_bytes(9))
         public: dict[str, Any] = {
@@ -141,7 +156,7 @@ class TokenAuthority:
 
     def _sealed(self, public: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
         nonce = self._random_bytes(_NONCE_BYTES)
-        plain = zlib.compress(json.dumps(payload, default=_pack_bytes).encode(), 6)
+        plain = zlib.compress(json.dumps(_pack(dict(payload)), allow_nan=False).encode(), 6)
         sealed = self._cipher.encrypt(nonce, plain, public["session_id"].encode())
         return self._encode({**public, "sealed": encode_base64url(nonce + sealed)})
 
@@ -178,10 +193,10 @@ class TokenAuthority:
                 )
             except InvalidTag as error:
                 raise ValueError("the sealed part was tampered with") from error
-            payload = _restore_bytes(orjson.loads(_inflate(plain)))
+            payload = _unpack(json.loads(_inflate(plain)))
         elif _BOKEH_ZLIB_KEY in public:
             packed = decode_base64url(public[_BOKEH_ZLIB_KEY])
-            payload = _restore_bytes(orjson.loads(_inflate(packed)))
+            payload = _unpack(json.loads(_inflate(packed)))
         else:
             return {}
         if not isinstance(payload, dict):

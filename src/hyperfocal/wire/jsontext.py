@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
@@ -15,6 +16,13 @@ __all__ = ("dump_json", "load_json")
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def load_json(text: str | bytes | memoryview, what: str) -> Any:
@@ -34,7 +42,7 @@ def load_json(text: str | bytes | memoryview, what: str) -> Any:
         # that, and a person who deletes half an emoji must not lose the connection.
         if isinstance(text, str) and "\\ud" in text.lower():
             try:
-                return json.loads(text, parse_constant=_refuse_constant)
+                return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
             except (ValueError, RecursionError):
                 pass
         raise InvalidDataError(f"the {what} is not valid JSON") from error
