@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 from bokeh.document import Document
-from bokeh.document.callbacks import DocumentCallbackManager, invoke_with_curdoc
+from bokeh.document.callbacks import DocumentCallbackManager
 from bokeh.document.events import (
     DocumentChangedEvent,
     DocumentPatchedEvent,
@@ -14,6 +15,8 @@ from bokeh.document.events import (
 )
 from bokeh.io import curdoc
 
+from hyperfocal.document.changes import keep_payload
+from hyperfocal.document.curdoc import current_document
 from hyperfocal.errors import OutsideTurnError, SessionGoneError
 
 __all__ = ("ChangeSink", "RecordingCallbackManager")
@@ -43,8 +46,8 @@ class RecordingCallbackManager(DocumentCallbackManager):
     """Bokeh's callback manager, with a sink that misses nothing.
 
     Bokeh's own runs the application's callbacks before it tells listeners of a change, so that a
-    callback that raises hides the change from everybody else. Here the sink hears of it in any
-    case. Session callbacks reach the sink even during ``hold()``, which is about changes.
+    callback that raises hides the change from everybody else. Here the sink hears of it first.
+    Session callbacks reach the sink even during ``hold()``, which is about changes.
     """
 
     def __init__(self, document: Document) -> None:
@@ -62,7 +65,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
         self._gone = session_id
 
     def trigger_on_change(self, event: DocumentChangedEvent) -> None:
-        """Run the application's callbacks for a change, then tell the sink and other listeners.
+        """Tell the sink of a change, then run the application's callbacks and tell listeners.
 
         Raises:
             OutsideTurnError: the calling code does not hold the document's lock.
@@ -74,24 +77,42 @@ class RecordingCallbackManager(DocumentCallbackManager):
         sink = self._sink
         if sink is not None and not sink.may_change():
             raise OutsideTurnError(_what(event))
-        if self._hold is not None:
-            super().trigger_on_change(event)
-            return
         document = self._document()
         if document is None:
             return
+        if self._hold is not None:
+            keep_payload(event)
+            super().trigger_on_change(event)
+            return
+        # The cause is noted before its effects, which keeps rows and roots in one order for
+        # everybody, and a callback that raises hides nothing.
+        if sink is not None and isinstance(event, DocumentPatchedEvent):
+            sink.changed(event)
         invoker, event.callback_invoker = event.callback_invoker, None
-        try:
+        with nullcontext() if curdoc() is document else current_document(document):
             if invoker is not None:
-                if curdoc() is document:
-                    invoker()
-                else:
-                    invoke_with_curdoc(document, invoker)
-        finally:
-            if sink is not None and isinstance(event, DocumentPatchedEvent):
-                sink.changed(event)
-            if self._change_callbacks:
-                super().trigger_on_change(event)
+                invoker()
+            for callback in self.change_callbacks():
+                callback(event)
+
+    def unhold(self) -> None:
+        """Let out what was held. A callback that raises does not keep the rest back.
+
+        Raises:
+            Exception: the first that a callback raised, after everything is out.
+        """
+        if self._hold is None:
+            return
+        self._hold = None
+        events, self._held_events = self._held_events, []
+        failure: BaseException | None = None
+        for event in events:
+            try:
+                self.trigger_on_change(event)
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _session_callback(self, event: SessionCallbackAdded | SessionCallbackRemoved) -> None:
         if self._gone is not None:

@@ -17,13 +17,14 @@ from bokeh.document.events import (
     ColumnDataChangedEvent,
     ColumnsPatchedEvent,
     ColumnsStreamedEvent,
+    DocumentChangedEvent,
     DocumentPatchedEvent,
     ModelChangedEvent,
     TitleChangedEvent,
 )
 from bokeh.model import Model
 
-__all__ = ("Change", "Changes")
+__all__ = ("Change", "Changes", "keep_payload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,7 @@ class Changes:
 
     def add(self, event: DocumentPatchedEvent) -> None:
         """Note an event; copies what the application may reuse."""
-        if isinstance(event, ColumnsStreamedEvent):
-            event.data = {name: _copied(column) for name, column in event.data.items()}
-        elif isinstance(event, ColumnsPatchedEvent):
-            event.patches = {
-                name: [(index, _copied(value)) for index, value in patches]
-                for name, patches in event.patches.items()
-            }
+        keep_payload(event)
         self._events.append(event)
 
     def take(self) -> list[Change]:
@@ -74,6 +69,17 @@ class Changes:
             event = events[0]
             return [Change(event, (event.setter,), _cols(event))]
         return _coalesce(events)
+
+
+def keep_payload(event: DocumentChangedEvent) -> None:
+    """Copy what an event carries and the application may change before it is said."""
+    if isinstance(event, ColumnsStreamedEvent):
+        event.data = {name: _copied(column) for name, column in event.data.items()}
+    elif isinstance(event, ColumnsPatchedEvent):
+        event.patches = {
+            name: [(index, _copied(value)) for index, value in patches]
+            for name, patches in event.patches.items()
+        }
 
 
 def _copied(value: Any) -> Any:

@@ -45,9 +45,21 @@ class _ContextStack:
         return len(_stack.get())
 
 
+@contextmanager
+def _patch_curdoc(document: Document | UnlockedDocumentProxy) -> Generator[None]:
+    """Bokeh's ``patch_curdoc``, which leaves nothing behind when its body raises."""
+    token = _stack.set((*_stack.get(), weakref.ref(document)))
+    del document
+    try:
+        yield
+    finally:
+        _stack.reset(token)
+
+
 def _install() -> None:
     namespace: Any = bokeh.io.doc
     namespace._PATCHED_CURDOCS = _ContextStack()
+    namespace.patch_curdoc = _patch_curdoc
 
 
 _install()

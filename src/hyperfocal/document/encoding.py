@@ -68,6 +68,19 @@ class _Encoder(Serializer):
         known = self._known.get_by_id(obj.id) is obj and obj not in self._fresh
         return obj.ref if known else None
 
+    def defined(self, model: Model) -> bool:
+        """Whether this encoder has written the model's definition."""
+        return super().get_ref(model) is not None
+
+    def _encode(self, obj: Any) -> Any:
+        rep = super()._encode(obj)
+        if self._known is not None and isinstance(obj, Model) and self._known.seen(obj.id):
+            # It was away and is back. A client that still has it takes this for an update, so
+            # properties that went back to their defaults meanwhile must be named too.
+            values = obj.properties_with_values(include_defaults=True)
+            rep["attributes"] = {name: self.encode(value) for name, value in values.items()}
+        return rep
+
     def has_ref(self, obj: Any) -> bool:
         return self.get_ref(obj) is not None
 
@@ -137,15 +150,32 @@ def encode_changes(
     """
     encoder = _Encoder(document, fresh)
     events: list[Any] = []
+    unsaid: list[Change] = []
     for change in changes:
         if not change.concerns(client):
             continue
-        if isinstance(change.event, _ABOUT_MODEL) and (
-            change.event.model in fresh
-            or document.models.get_by_id(change.event.model.id) is not change.event.model
-        ):
-            continue
+        if isinstance(change.event, _ABOUT_MODEL):
+            model = change.event.model
+            if document.models.get_by_id(model.id) is not model:
+                continue  # it has left the document
+            if model in fresh:
+                unsaid.append(change)
+                continue
         events.append(_encode_change(encoder, change))
+    for change in unsaid:
+        # Most fresh models have been defined above, as they are now. What remains is one that
+        # some have seen and some have not: it joined under hold(), or its client moved it.
+        model = change.event.model  # type: ignore[attr-defined]
+        if not encoder.defined(model):
+            attr = change.event.attr  # type: ignore[attr-defined]
+            events.append(
+                {
+                    "kind": "ModelChanged",
+                    "model": encoder.encode(model),
+                    "attr": attr,
+                    "new": encoder.encode(model.lookup(attr).get_value(model)),
+                }
+            )
     if not events:
         return None
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)

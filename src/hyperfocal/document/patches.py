@@ -8,10 +8,11 @@ import logging
 import traceback
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
 from bokeh.core.serialization import Buffer as BokehBuffer
 from bokeh.core.serialization import Deserializer, UnknownReferenceError
 from bokeh.document import Document
@@ -128,14 +129,20 @@ def decode_patch(
     except Exception as error:
         raise PatchError(f"the patch cannot be decoded: {error}") from error
 
+    for model in references.defined.values():
+        try:
+            model.properties_with_values(include_defaults=False)
+        except UnsetValueError as error:
+            raise PatchError(f"a new model lacks a value: {error}") from error
+    rehearsal = _Rehearsal(document)
     checked: list[dict[str, Any]] = []
     for event in decoded:
         try:
-            kept = _check(document, event)
+            kept = rehearsal.check(event)
         except PatchError:
             raise
         except Exception as error:
-            raise PatchError(f"an event of the patch is malformed: {error!r}") from error
+            raise PatchError(f"an event of the patch does not fit: {error}") from error
         if kept is not None:
             checked.append(kept)
     return DecodedPatch(tuple(checked), frozenset(references.defined.values()))
@@ -154,7 +161,7 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
     for event in patch.events:
         try:
             # Bokeh's handler takes the event apart, hence the copy.
-            DocumentPatchedEvent.handle_event(document, dict(event), setter)  # type: ignore[arg-type]
+            DocumentPatchedEvent.handle_event(document, _whole(event), setter)  # type: ignore[arg-type]
         except (Exception, SystemExit) as error:
             if failure is None:
                 failure = CallbackError(
@@ -164,17 +171,139 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
     return failure
 
 
-# --- checks: one function per kind, each gives the event to apply or None to ignore it --------
+def _whole(event: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an event, with the columns that it does not name; Bokeh would drop those."""
+    whole = dict(event)
+    if whole["kind"] == "ColumnDataChanged" and whole.pop("cols", None) is not None:
+        whole["data"] = {**getattr(whole["model"], whole["attr"]), **whole["data"]}
+    return whole
 
 
-def _check(document: Document, event: Any) -> dict[str, Any] | None:
-    if not isinstance(event, dict):
-        raise PatchError("an event of the patch is not an object")
-    kind = event.get("kind")
-    check = _CHECKS.get(kind) if isinstance(kind, str) else None
-    if check is None:
-        raise PatchError(f"unknown kind of event {kind!r}")
-    return check(document, event)
+class _Rehearsal:
+    """Checks events one after the other, as if those before had been applied.
+
+    Each check gives the event to apply, or ``None`` for one to ignore. Rows are streamed and
+    patched on copies of the columns by Bokeh's own code, so that what passes here will pass there.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._sources: dict[ColumnDataSource, ColumnDataSource] = {}
+        self._checks: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+            "ModelChanged": self._model_changed,
+            "ColumnDataChanged": self._column_data_changed,
+            "ColumnsStreamed": self._columns_streamed,
+            "ColumnsPatched": self._columns_patched,
+            "TitleChanged": self._title_changed,
+            "RootAdded": self._root_added,
+            "RootRemoved": self._root_removed,
+            "MessageSent": self._message_sent,
+        }
+
+    def check(self, event: Any) -> dict[str, Any] | None:
+        """The event to apply, or ``None`` for one that is to be ignored.
+
+        Raises:
+            PatchError: it is not an event of the protocol.
+            Exception: Bokeh would not take it.
+        """
+        if not isinstance(event, dict):
+            raise PatchError("an event of the patch is not an object")
+        kind = event.get("kind")
+        check = self._checks.get(kind) if isinstance(kind, str) else None
+        if check is None:
+            raise PatchError(f"unknown kind of event {kind!r}")
+        return check(event)
+
+    def _model_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        kept = _only(event, "model", "attr", "new")
+        descriptor = _property(kept)
+        if descriptor is None:
+            return None
+        _validate(descriptor, kept["new"])
+        self._note_data(kept, kept["new"])
+        return kept
+
+    def _column_data_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        kept = _only(event, "model", "attr", "data")
+        descriptor = _property(kept)
+        if descriptor is None:
+            return None
+        data = _columns(kept, "data")
+        if event.get("cols") is not None:
+            kept["cols"] = event["cols"]
+            model = _model(kept)
+            now = self._sources.get(model, model)  # type: ignore[call-overload]
+            data = {**getattr(now, descriptor.name), **data}
+        _validate(descriptor, data)
+        self._note_data(kept, data)
+        return kept
+
+    def _note_data(self, event: dict[str, Any], data: Any) -> None:
+        model = _model(event)
+        if isinstance(model, ColumnDataSource) and event["attr"] == "data":
+            self._sources[model] = _copy_of(data)
+
+    def _columns_streamed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model", "attr", "data")
+        kept["rollover"] = rollover = event.get("rollover")
+        source, data = self._copy(kept), _columns(kept, "data")
+        if not isinstance(rollover, int | None) or isinstance(rollover, bool):
+            raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
+        if rollover is not None and rollover < 0:
+            raise PatchError("the rollover of a ColumnsStreamed event is negative")
+        for name, column in data.items():
+            if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+                raise PatchError(f"column {name!r} of a ColumnsStreamed event is no column")
+        source.stream(data, rollover)
+        return kept
+
+    def _columns_patched(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model", "attr", "patches")
+        source, patches = self._copy(kept), _columns(kept, "patches")
+        for name, entries in patches.items():
+            for index, value in entries:
+                _check_index(name, source.data.get(name, ()), index, value)
+        source.patch(patches)
+        return kept
+
+    def _copy(self, event: dict[str, Any]) -> ColumnDataSource:
+        model = _model(event)
+        if not isinstance(model, ColumnDataSource) or event["attr"] != "data":
+            raise PatchError(f"a {event['kind']} event is not about the data of a ColumnDataSource")
+        if model not in self._sources:
+            self._sources[model] = _copy_of(model.data)
+        return self._sources[model]
+
+    def _title_changed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "title")
+        if not isinstance(kept["title"], str):
+            raise PatchError("the title of a document is not text")
+        return kept
+
+    def _root_added(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model")
+        if _model(kept).document not in (None, self._document):
+            raise PatchError("a RootAdded event names a model of another document")
+        return kept
+
+    def _root_removed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model")
+        _model(kept)
+        return kept
+
+    def _message_sent(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "msg_type", "msg_data")
+        if not isinstance(kept["msg_type"], str):
+            raise PatchError("the type of a message is not a name")
+        if kept["msg_type"] == "bokeh_event" and not isinstance(kept["msg_data"], Event):
+            raise PatchError("a bokeh_event message carries no event")
+        return kept
+
+
+def _copy_of(data: Any) -> ColumnDataSource:
+    """A source of its own, with copies of the columns, arrays in nested lists included."""
+    return ColumnDataSource(data={name: deepcopy(column) for name, column in data.items()})
 
 
 def _only(event: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -212,22 +341,6 @@ def _validate(descriptor: PropertyDescriptor[Any], value: Any) -> None:
             raise PatchError(f"{descriptor.name}: {error}") from error
 
 
-def _model_changed(document: Document, event: dict[str, Any]) -> dict[str, Any] | None:
-    kept = _only(event, "model", "attr", "new")
-    descriptor = _property(kept)
-    if descriptor is None:
-        return None
-    _validate(descriptor, kept["new"])
-    return kept
-
-
-def _source(event: dict[str, Any]) -> ColumnDataSource:
-    model = _model(event)
-    if not isinstance(model, ColumnDataSource) or event["attr"] != "data":
-        raise PatchError(f"a {event['kind']} event is not about the data of a ColumnDataSource")
-    return model
-
-
 def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
     columns = event[name]
     if not isinstance(columns, dict):
@@ -235,86 +348,16 @@ def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
     return columns
 
 
-def _column_data_changed(document: Document, event: dict[str, Any]) -> dict[str, Any] | None:
-    kept = _only(event, "model", "attr", "data")
-    descriptor = _property(kept)
-    if descriptor is None:
-        return None
-    data = _columns(kept, "data")
-    if event.get("cols") is not None:
-        # Bokeh would drop the columns that are not named.
-        kept["data"] = data = {**getattr(_model(kept), descriptor.name), **data}
-    _validate(descriptor, data)
-    return kept
-
-
-def _columns_streamed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "model", "attr", "data")
-    kept["rollover"] = rollover = event.get("rollover")
-    source, data = _source(kept), _columns(kept, "data")
-    if not isinstance(rollover, int | None) or isinstance(rollover, bool):
-        raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
-    columns: dict[Any, Any] = dict(source.data)
-    if columns and set(data) != set(columns):
-        raise PatchError("a ColumnsStreamed event does not name exactly the source's columns")
-    if len({len(column) for column in data.values()}) > 1:
-        raise PatchError("the columns of a ColumnsStreamed event differ in length")
-    return kept
-
-
-def _columns_patched(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "model", "attr", "patches")
-    source, patches = _source(kept), _columns(kept, "patches")
-    for name, entries in patches.items():
-        if name not in source.data:
-            raise PatchError(f"a ColumnsPatched event names the unknown column {name!r}")
-        length = len(source.data[name])
-        for index, _ in entries:
-            first = index[0] if isinstance(index, list | tuple) else index
-            if isinstance(first, slice):
-                if not 0 <= (first.stop if first.stop is not None else 0) <= length:
-                    raise PatchError(f"a ColumnsPatched event ends outside of column {name!r}")
-            elif not isinstance(first, int) or not 0 <= first < length:
-                raise PatchError(f"a ColumnsPatched event is outside of column {name!r}")
-    return kept
-
-
-def _title_changed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "title")
-    if not isinstance(kept["title"], str):
-        raise PatchError("the title of a document is not text")
-    return kept
-
-
-def _root_added(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "model")
-    if _model(kept).document not in (None, document):
-        raise PatchError("a RootAdded event names a model of another document")
-    return kept
-
-
-def _root_removed(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "model")
-    _model(kept)
-    return kept
-
-
-def _message_sent(document: Document, event: dict[str, Any]) -> dict[str, Any]:
-    kept = _only(event, "msg_type", "msg_data")
-    if not isinstance(kept["msg_type"], str):
-        raise PatchError("the type of a message is not a name")
-    if kept["msg_type"] == "bokeh_event" and not isinstance(kept["msg_data"], Event):
-        raise PatchError("a bokeh_event message carries no event")
-    return kept
-
-
-_CHECKS: dict[str, Callable[[Document, dict[str, Any]], dict[str, Any] | None]] = {
-    "ModelChanged": _model_changed,
-    "ColumnDataChanged": _column_data_changed,
-    "ColumnsStreamed": _columns_streamed,
-    "ColumnsPatched": _columns_patched,
-    "TitleChanged": _title_changed,
-    "RootAdded": _root_added,
-    "RootRemoved": _root_removed,
-    "MessageSent": _message_sent,
-}
+def _check_index(name: str, column: Any, index: Any, value: Any) -> None:
+    """What Bokeh's ``patch`` lets pass, and lists and BokehJS take differently."""
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        if not all(part is None or type(part) is int for part in parts):
+            raise PatchError(f"a slice for column {name!r} is not of whole numbers")
+        start, stop, step = index.indices(len(column))
+        if any(part is not None and part < 0 for part in parts) or step < 1 or start > stop:
+            raise PatchError(f"a slice for column {name!r} does not go forwards")
+        if len(range(start, stop, step)) != len(value):
+            raise PatchError(f"a slice for column {name!r} and its values differ in length")
+    elif isinstance(index, int) and index >= len(column):
+        raise PatchError(f"a ColumnsPatched event is outside of column {name!r}")
