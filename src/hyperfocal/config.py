@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -94,8 +95,14 @@ class Settings:
             choices = ", ".join(SessionIds)
             raise ConfigError("--session-ids", self.session_ids, f"one of {choices}") from None
         prefix = self.prefix.strip("/")
-        if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
+        if (
+            (prefix and not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", prefix))
+            or "." in prefix.split("/")
+            or (".." in prefix.split("/"))
+        ):
             raise ConfigError("--prefix", self.prefix, 'a URL path such as "/apps"')
         object.__setattr__(self, "prefix", f"/{prefix}" if prefix else "")
-        if self.secret_key is not None and not self.secret_key:
-            raise ConfigError("--secret-key", self.secret_key, "a secret that is not empty")
+        if self.secret_key is not None and not (
+            isinstance(self.secret_key, bytes) and self.secret_key
+        ):
+            raise ConfigError("--secret-key", self.secret_key, "bytes, and not none of them")

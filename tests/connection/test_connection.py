@@ -160,7 +160,7 @@ async def test_nobody_hears_an_echo_and_everybody_else_hears_it_once() -> None:
     for other in (second, third):
         (patch,) = other.read()
         assert [(e["attr"], e["new"]) for e in patch.content["events"]] == [
-            ("text", "9"), ("value", 9),
+            ("value", 9), ("text", "9"),
         ]  # fmt: skip
 
 

@@ -399,13 +399,13 @@ def test_a_root_of_another_document_is_refused(page: Page) -> None:
     div = Div()
     other.add_root(div)
     with pytest.raises(PatchError, match="another document"):
-        patches._CHECKS["RootAdded"](page.document, {"kind": "RootAdded", "model": div})
+        patches._Rehearsal(page.document).check({"kind": "RootAdded", "model": div})
 
 
 def test_every_kind_of_event_has_a_check() -> None:
     from bokeh.document.events import DocumentPatchedEvent
 
-    assert set(patches._CHECKS) == set(DocumentPatchedEvent._handlers)
+    assert set(patches._Rehearsal(new_document())._checks) == set(DocumentPatchedEvent._handlers)
 
 
 def test_an_alternative_form_of_a_value_is_converted_as_bokeh_does(page: Page) -> None:

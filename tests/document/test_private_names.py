@@ -118,6 +118,7 @@ def test_our_stack_is_installed_in_the_place_of_that_list() -> None:
     [
         (Serializer, "get_ref", ["self", "obj"]),
         (Serializer, "has_ref", ["self", "obj"]),
+        (Serializer, "_encode", ["self", "obj"]),
         (Serializer, "_encode_bytes", ["self", "obj"]),
         (Serializer, "encode", ["self", "obj"]),
         (Deserializer, "_decode_object_ref", ["self", "obj"]),

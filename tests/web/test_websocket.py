@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hyperfocal.auth import TokenAuthority
 from hyperfocal.clock import SystemClock
-from hyperfocal.telemetry import ConnectionRefused, SessionCreated
 from hyperfocal.telemetry import ConnectionClosed as Closed
+from hyperfocal.telemetry import ConnectionRefused, SessionCreated
 from hyperfocal.testing import WireClient
 from hyperfocal.wire import Kind
 from tests.support.applications import application, arrays, named, tiny

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hyperfocal.auth.signing import make_session_id, sign, verify
+from hyperfocal.auth.signing import decode_base64url, make_session_id, sign, verify
 from hyperfocal.auth.tokens import Token
 from hyperfocal.config import SessionIds
 from hyperfocal.errors import AuthError
@@ -12,6 +12,13 @@ from hyperfocal.errors import AuthError
 __all__ = ("SessionPolicy",)
 
 _MAX_ID_CHARS = 512
+
+
+def _is_token(text: str) -> bool:
+    try:
+        return decode_base64url(text.partition(".")[0]).startswith(b"{")
+    except ValueError:
+        return False
 
 
 class SessionPolicy:
@@ -66,6 +73,9 @@ class SessionPolicy:
         """
         if not session_id or len(session_id) > _MAX_ID_CHARS or not session_id.isprintable():
             raise AuthError("the session id is empty, too long or holds control characters")
+        if _is_token(session_id):
+            # Tokens are signed as ids are, and every page carries one.
+            raise AuthError("a token is not a session id")
         if verify(session_id, self._secret) or self._takes_unsigned(direct_local):
             return
         if self._mode is SessionIds.AUTO and not self._secret_given:

@@ -46,7 +46,8 @@ class Token:
         forged: it bears a signature, and a wrong one.
         page: names the page that carries it; a connection with a page that was seen before is
             one that comes back. The whole token where its maker gave no page.
-        payload: what it knows of the page's request; {} when it was not sealed by us.
+        payload: what it knows of the page's request; from our seal, or from
+            the compressed part of tokens that Bokeh makes; {} when there is neither.
     """
 
     session_id: str
@@ -88,7 +89,7 @@ def _pack(value: Any) -> Any:
 
 
 def _unpack(value: Any) -> Any:
-    """The reverse. Tokens made by Bokeh write bytes as ours do."""
+    """The reverse."""
     if isinstance(value, dict):
         if set(value) == {"bytes"} and isinstance(value["bytes"], str):
             return decode_base64url(value["bytes"])
@@ -97,6 +98,17 @@ def _unpack(value: Any) -> Any:
         return {key: _unpack(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_unpack(item) for item in value]
+    return value
+
+
+def _unpack_bokeh(value: Any) -> Any:
+    """Tokens made by Bokeh write bytes as ours do, and wrap nothing."""
+    if isinstance(value, dict):
+        if set(value) == {"bytes"} and isinstance(value["bytes"], str):
+            return decode_base64url(value["bytes"])
+        return {key: _unpack_bokeh(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unpack_bokeh(item) for item in value]
     return value
 
 
@@ -147,7 +159,7 @@ class TokenAuthority:
         }
         for payload in payloads:
             token = self._sealed(public, payload)
-            if len(token) <= MAX_TOKEN_CHARS:
+            if len(token) < MAX_TOKEN_CHARS:
                 return token
         return self._encode(public)
 
@@ -196,7 +208,7 @@ class TokenAuthority:
             payload = _unpack(json.loads(_inflate(plain)))
         elif _BOKEH_ZLIB_KEY in public:
             packed = decode_base64url(public[_BOKEH_ZLIB_KEY])
-            payload = _unpack(json.loads(_inflate(packed)))
+            payload = _unpack_bokeh(json.loads(_inflate(packed)))
         else:
             return {}
         if not isinstance(payload, dict):

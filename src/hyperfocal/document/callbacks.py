@@ -90,10 +90,12 @@ class RecordingCallbackManager(DocumentCallbackManager):
             sink.changed(event)
         invoker, event.callback_invoker = event.callback_invoker, None
         with nullcontext() if curdoc() is document else current_document(document):
-            if invoker is not None:
-                invoker()
-            for callback in self.change_callbacks():
-                callback(event)
+            try:
+                if invoker is not None:
+                    invoker()
+            finally:
+                for callback in self.change_callbacks():
+                    callback(event)
 
     def unhold(self) -> None:
         """Let out what was held. A callback that raises does not keep the rest back.

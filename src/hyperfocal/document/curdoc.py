@@ -48,12 +48,17 @@ class _ContextStack:
 @contextmanager
 def _patch_curdoc(document: Document | UnlockedDocumentProxy) -> Generator[None]:
     """Bokeh's ``patch_curdoc``, which leaves nothing behind when its body raises."""
-    token = _stack.set((*_stack.get(), weakref.ref(document)))
+    before = _stack.get()
+    _stack.set((*before, weakref.ref(document)))
     del document
     try:
         yield
-    finally:
-        _stack.reset(token)
+    except GeneratorExit:
+        raise  # thrown away without an end, perhaps in another context
+    except BaseException:
+        _stack.set(before)
+        raise
+    _stack.set(before)
 
 
 def _install() -> None:

@@ -7,13 +7,11 @@ import weakref
 from typing import Any
 
 from bokeh.application.application import SessionContext
-from bokeh.core.serialization import Buffer as BokehBuffer
-from bokeh.core.serialization import Serialized
 from bokeh.document import Document
 from bokeh.model import Model
 
 from hyperfocal.document.callbacks import RecordingCallbackManager
-from hyperfocal.errors import PatchError
+from hyperfocal.document.patches import decode_document
 from hyperfocal.wire import Buffer
 
 __all__ = (
@@ -67,19 +65,12 @@ def replace_document(
     Raises:
         PatchError: it cannot be decoded; the document is as it was.
     """
-    try:
-        doc = dict(content["doc"])
-        packed = [BokehBuffer(buffer.id, bytes(buffer.payload)) for buffer in buffers]  # type: ignore[arg-type]
-        replacement = Document.from_json(Serialized(doc, packed))  # type: ignore[arg-type]
-        roots: list[Model] = replacement.roots
-        replacement.clear()
-    except Exception as error:
-        raise PatchError(f"the pushed document cannot be decoded: {error}") from error
+    replacement = decode_document(content, buffers, setter=setter)
     with document.models.freeze():
         for root in document.roots:
             document.remove_root(root, setter)  # type: ignore[arg-type]
         document._config = replacement.config
-        for root in roots:
+        for root in replacement.roots:
             document.add_root(root, setter)  # type: ignore[arg-type]
     document.set_title(replacement.title, setter)  # type: ignore[arg-type]
 

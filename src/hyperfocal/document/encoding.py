@@ -18,6 +18,8 @@ from bokeh.document.events import (
     ColumnsPatchedEvent,
     ColumnsStreamedEvent,
     ModelChangedEvent,
+    RootAddedEvent,
+    RootRemovedEvent,
 )
 from bokeh.model import Model
 
@@ -73,13 +75,18 @@ class _Encoder(Serializer):
         return super().get_ref(model) is not None
 
     def _encode(self, obj: Any) -> Any:
-        rep = super()._encode(obj)
-        if self._known is not None and isinstance(obj, Model) and self._known.seen(obj.id):
-            # It was away and is back. A client that still has it takes this for an update, so
-            # properties that went back to their defaults meanwhile must be named too.
-            values = obj.properties_with_values(include_defaults=True)
-            rep["attributes"] = {name: self.encode(value) for name, value in values.items()}
-        return rep
+        if self._known is None or not isinstance(obj, Model) or not self._known.seen(obj.id):
+            return super()._encode(obj)
+        # It was away and is back. A client that still has it takes this for an update, so
+        # properties that went back to their defaults meanwhile must be named too.
+        self.add_ref(obj, obj.ref)
+        values = obj.properties_with_values(include_defaults=True)
+        return {
+            "type": "object",
+            "name": obj.__qualified_model__,
+            "id": obj.id,
+            "attributes": {name: self.encode(value) for name, value in values.items()},
+        }
 
     def has_ref(self, obj: Any) -> bool:
         return self.get_ref(obj) is not None
@@ -148,12 +155,22 @@ def encode_changes(
     Raises:
         SerializationError: a value has no JSON form.
     """
+    told = list(changes)
     encoder = _Encoder(document, fresh)
     events: list[Any] = []
     unsaid: list[Change] = []
-    for change in changes:
+    interleaved = _interleaved(told, client)
+    root_of_others = False
+    for change in told:
         if not change.concerns(client):
+            if root_of_others and isinstance(change.event, RootAddedEvent):
+                # The client's own root comes after one that it does not have yet: put it there.
+                events.append(
+                    RootRemovedEvent(document, change.event.model).to_serializable(encoder)
+                )
+                events.append(change.event.to_serializable(encoder))
             continue
+        root_of_others = root_of_others or isinstance(change.event, RootAddedEvent)
         if isinstance(change.event, _ABOUT_MODEL):
             model = change.event.model
             if document.models.get_by_id(model.id) is not model:
@@ -161,26 +178,50 @@ def encode_changes(
             if model in fresh:
                 unsaid.append(change)
                 continue
+            if isinstance(change.event, _PIECES) and model in interleaved:
+                continue
         events.append(_encode_change(encoder, change))
+    for model in interleaved:
+        events.append(_whole_value(encoder, model, "data"))
     for change in unsaid:
         # Most fresh models have been defined above, as they are now. What remains is one that
         # some have seen and some have not: it joined under hold(), or its client moved it.
         model = change.event.model  # type: ignore[attr-defined]
         if not encoder.defined(model):
-            attr = change.event.attr  # type: ignore[attr-defined]
-            events.append(
-                {
-                    "kind": "ModelChanged",
-                    "model": encoder.encode(model),
-                    "attr": attr,
-                    "new": encoder.encode(model.lookup(attr).get_value(model)),
-                }
-            )
+            events.append(_whole_value(encoder, model, change.event.attr))  # type: ignore[attr-defined]
     if not events:
         return None
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)
 
 
+def _interleaved(changes: Iterable[Change], client: object | None) -> list[Model]:
+    """Sources to which others have added pieces before the client's own last piece.
+
+    The client has put its own pieces first; nothing short of the whole data gives it the order.
+    """
+    others: set[Model] = set()
+    found: dict[Model, None] = {}
+    for change in changes:
+        if isinstance(change.event, _PIECES):
+            if change.concerns(client):
+                others.add(change.event.model)
+            elif change.event.model in others:
+                found[change.event.model] = None
+    return list(found)
+
+
+def _whole_value(encoder: Serializer, model: Model, attr: str) -> Any:
+    """A ModelChanged event with what the property holds, and the model's definition if need be."""
+    return {
+        "kind": "ModelChanged",
+        "model": encoder.encode(model),
+        "attr": attr,
+        "new": encoder.encode(model.lookup(attr).get_value(model)),
+    }
+
+
+#: Pieces of a source's data.
+_PIECES = (ColumnsStreamedEvent, ColumnsPatchedEvent)
 #: Events about what a model holds, which its definition says too.
 _ABOUT_MODEL = (
     ModelChangedEvent,

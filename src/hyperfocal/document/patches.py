@@ -16,6 +16,7 @@ from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
 from bokeh.core.serialization import Buffer as BokehBuffer
 from bokeh.core.serialization import Deserializer, UnknownReferenceError
 from bokeh.document import Document
+from bokeh.document.config import DocumentConfig
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.events import Event
 from bokeh.model import Model
@@ -24,7 +25,7 @@ from bokeh.models import ColumnDataSource
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.wire import Buffer
 
-__all__ = ("DecodedPatch", "apply_patch", "decode_patch")
+__all__ = ("DecodedDocument", "DecodedPatch", "apply_patch", "decode_document", "decode_patch")
 
 _log = logging.getLogger("hyperfocal.document")
 
@@ -146,6 +147,41 @@ def decode_patch(
         if kept is not None:
             checked.append(kept)
     return DecodedPatch(tuple(checked), frozenset(references.defined.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedDocument:
+    """What a PUSH-DOC carries."""
+
+    title: str
+    config: DocumentConfig
+    roots: list[Model]
+
+
+def decode_document(
+    content: Mapping[str, Any], buffers: Iterable[Buffer], *, setter: object
+) -> DecodedDocument:
+    """Decode the content of a PUSH-DOC, ``{"doc": ...}``.
+
+    Raises:
+        PatchError: it does not decode, or is not a document.
+    """
+    references = _References(Document())
+    try:
+        packed = [BokehBuffer(buffer.id, bytes(buffer.payload)) for buffer in buffers]  # type: ignore[arg-type]
+        doc = _Decoder(references, setter).decode({**content["doc"], "defs": []}, packed)
+        decoded = DecodedDocument(doc["title"], doc["config"], doc["roots"])
+        if not isinstance(decoded.title, str) or not isinstance(decoded.config, DocumentConfig):
+            raise TypeError("the title or the configuration is of the wrong type")
+        if not isinstance(doc["roots"], list) or not all(
+            isinstance(r, Model) for r in doc["roots"]
+        ):
+            raise TypeError("the roots are not models")
+        for model in references.defined.values():
+            model.properties_with_values(include_defaults=False)
+    except Exception as error:
+        raise PatchError(f"the pushed document cannot be decoded: {error}") from error
+    return decoded
 
 
 def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> CallbackError | None:

@@ -326,12 +326,16 @@ class Session:
             fresh = unseen_models(self.document)
             audiences: dict[object | None, EncodedPatch | None] = {}
             frames: dict[object | None, tuple[Frame, ...]] = {}
+            # Who has had a hand in the changes must not hear of its own doing; under hold() that
+            # may be somebody else than this turn's originator.
+            setters = {setter for change in changes for setter in change.setters}
             for client, has_document in list(self._clients.items()):
                 if not has_document:
                     continue
-                audience = client if client is turn.originator else None
+                own = client is turn.originator or client in setters
+                audience = client if own else None
                 if audience not in audiences:
-                    unseen = fresh - turn.defined if audience is not None else fresh
+                    unseen = fresh - turn.defined if client is turn.originator else fresh
                     patch = self._encode(changes, unseen, audience)
                     audiences[audience] = patch
                     if patch is not None:
