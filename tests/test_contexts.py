@@ -17,7 +17,7 @@ from bokeh.application.application import ServerContext, SessionContext
 from bokeh.application.handlers import Handler, ScriptHandler
 from bokeh.document import Document
 from bokeh.io import curdoc
-from bokeh.models import Slider
+from bokeh.models.widgets import Slider
 
 from hyperfocal.contexts import (
     ApplicationContext,
@@ -73,7 +73,7 @@ class Bench:
         )
 
 
-# --- ApplicationContext ----------------------------------------------------------------------------
+# --- ApplicationContext ----------------------------------------------------------------------
 
 
 def test_it_works_under_asyncio_run_without_a_server() -> None:
@@ -372,7 +372,7 @@ async def test_after_destruction_nothing_of_a_session_stays_in_memory(tmp_path: 
     assert name not in sys.modules
 
 
-# --- BokehServerContext ------------------------------------------------------------------------------
+# --- BokehServerContext ----------------------------------------------------------------------
 
 
 async def test_it_holds_its_application_weakly() -> None:
@@ -382,7 +382,8 @@ async def test_it_holds_its_application_weakly() -> None:
     assert server_context.application_context is app
     del app
     gc.collect()
-    assert server_context.application_context is None
+    gone: object = server_context.application_context
+    assert gone is None
     assert server_context.sessions == []
     with pytest.raises(RuntimeError, match="gone"):
         server_context.add_next_tick_callback(lambda: None)
@@ -396,7 +397,7 @@ async def test_its_sessions_are_session_contexts_that_also_do_what_sessions_do()
     assert context is session.context
     assert context.id == "a"
     assert context.document is session.document
-    assert await context.with_document_locked(lambda: curdoc()) is session.document
+    assert await context.with_document_locked(curdoc) is session.document
     assert await context.with_locked_document(lambda doc: doc) is session.document
 
 
@@ -423,7 +424,7 @@ async def test_server_callbacks_run_once_later_and_again() -> None:
         (context.remove_periodic_callback, "never-was"),
         (context.remove_timeout_callback, ids[2]),
     ):
-        with pytest.raises(ValueError, match="no .* callback with the id"):
+        with pytest.raises(ValueError, match=r"no .* callback with the id"):
             remove(callback_id)
     context.remove_periodic_callback(ids[2])
     await bench.clock.advance(1)
@@ -532,7 +533,7 @@ async def test_a_server_callback_updates_every_session() -> None:
     assert [getattr(div, "text", None) for div in found] == ["42"] * 3
 
 
-# --- BokehSessionContext --------------------------------------------------------------------------
+# --- BokehSessionContext ---------------------------------------------------------------------
 
 
 async def test_it_is_bokehs_session_context_and_the_documents() -> None:

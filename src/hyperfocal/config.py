@@ -95,14 +95,10 @@ class Settings:
             choices = ", ".join(SessionIds)
             raise ConfigError("--session-ids", self.session_ids, f"one of {choices}") from None
         prefix = self.prefix.strip("/")
-        if (
-            (prefix and not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", prefix))
-            or "." in prefix.split("/")
-            or (".." in prefix.split("/"))
-        ):
+        parts = prefix.split("/") if prefix else []
+        if not all(re.fullmatch(r"[\w.~-]+", part) and part not in (".", "..") for part in parts):
             raise ConfigError("--prefix", self.prefix, 'a URL path such as "/apps"')
         object.__setattr__(self, "prefix", f"/{prefix}" if prefix else "")
-        if self.secret_key is not None and not (
-            isinstance(self.secret_key, bytes) and self.secret_key
-        ):
-            raise ConfigError("--secret-key", self.secret_key, "bytes, and not none of them")
+        secret: Any = self.secret_key
+        if secret is not None and (not isinstance(secret, bytes) or not secret):
+            raise ConfigError("--secret-key", secret, "bytes, and not none of them")

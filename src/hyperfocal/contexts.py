@@ -26,7 +26,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from bokeh.application.application import Application, ServerContext, SessionContext
 from bokeh.document import Document
@@ -65,8 +65,6 @@ from hyperfocal.telemetry import (
 )
 
 __all__ = ("ApplicationContext", "BokehServerContext", "BokehSessionContext", "SessionRequest")
-
-T = TypeVar("T")
 
 
 class BokehServerContext(ServerContext):
@@ -225,7 +223,7 @@ class BokehSessionContext(SessionContext):
         """The session itself; ``None`` before and after its life."""
         return self._session
 
-    async def with_locked_document(self, func: Callable[[Document], Awaitable[T] | T]) -> T | None:
+    async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
         """Run ``func(document)`` with the document's lock held.
 
         Returns:

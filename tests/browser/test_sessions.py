@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, Div, Slider
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import Div, Slider
 from bokeh.plotting import figure
 from playwright.async_api import BrowserContext
 
@@ -52,7 +53,8 @@ async def test_a_page_comes_back_with_everything_after_45_seconds_without_a_netw
     tab: Tab,
 ) -> None:
     async with running({"/a": living}, websocket_origins=("127.0.0.1:*",)) as server:
-        async with Proxy.to(int(server.base.rpartition(":")[2])) as proxy:
+        port = int(server.base.rpartition(":")[2])
+        async with Proxy.to(port) as proxy:
             await tab.open(f"http://127.0.0.1:{proxy.port}/a")
             await tab.until("return Number(doc.get_model_by_name('count').text) >= 2")
             await tab.js("doc.get_model_by_name('slider').value = 42")
@@ -86,7 +88,8 @@ async def test_a_page_comes_back_with_everything_after_45_seconds_without_a_netw
 @pytest.mark.timeout(90)
 async def test_a_page_comes_back_by_itself_after_a_short_cut(tab: Tab) -> None:
     async with running({"/a": living}, websocket_origins=("127.0.0.1:*",)) as server:
-        async with Proxy.to(int(server.base.rpartition(":")[2])) as proxy:
+        port = int(server.base.rpartition(":")[2])
+        async with Proxy.to(port) as proxy:
             await tab.open(f"http://127.0.0.1:{proxy.port}/a")
             await tab.until("return Number(doc.get_model_by_name('count').text) >= 1")
             proxy.cut()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, Div, Slider
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.document import new_document
@@ -210,7 +211,11 @@ async def test_a_callback_that_raises_is_answered_with_error_and_the_change_stay
 
 async def test_a_traceback_reaches_the_client_in_development_mode_only() -> None:
     bench = Bench()
-    bench.slider.on_change("value", lambda attr, old, new: 1 / 0)
+
+    def broken(attr: str, old: float, new: float) -> None:
+        raise ZeroDivisionError
+
+    bench.slider.on_change("value", broken)
     reply = bench.peer(dev=True).set(bench.slider, "value", 5)
     assert "ZeroDivisionError" in reply.content["traceback"]
     assert "test_connection.py" in reply.content["traceback"]

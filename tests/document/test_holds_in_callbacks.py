@@ -1,4 +1,4 @@
-"""A callback that calls ``hold()`` while the change that caused it is still being told."""
+"""``hold()`` and callbacks: those that start a hold, and those that end badly when one ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bokeh.models.sources import ColumnDataSource
+from bokeh.models.widgets.sliders import Slider
 
 from tests.document.replica import Desk, Replica
 
@@ -40,3 +41,25 @@ def test_listeners_hear_once_of_a_change_whose_callback_starts_a_hold() -> None:
     desk.document.unhold()
 
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_whatever_a_callback_raises_at_the_end_of_a_hold_the_rest_is_said(
+    error: type[BaseException],
+) -> None:
+    first, second = Slider(start=0, end=9, value=1), Slider(start=0, end=9, value=1)
+    desk = Desk(first, second)
+    client = Replica.of(desk.document)
+
+    def broken(attr: str, old: Any, new: Any) -> None:
+        raise error
+
+    first.on_change("value", broken)
+    desk.document.hold()
+    first.value, second.value = 5, 6
+    with pytest.raises(error):
+        desk.document.unhold()
+
+    client.apply(desk.end_turn()[1])
+    assert client.state() == Replica.of(desk.document).state()
+    assert client.reachable()[second.id].attributes["value"] == 6

@@ -10,7 +10,7 @@ import pytest
 from bokeh.document import without_document_lock
 from bokeh.io import curdoc
 from bokeh.layouts import column
-from bokeh.models import Div, Slider
+from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.document import new_document
 from hyperfocal.errors import OutsideTurnError, SessionGoneError, TurnReentryError
@@ -70,7 +70,7 @@ class Bench:
         return peer
 
 
-# --- turns ---------------------------------------------------------------------------------------
+# --- turns -----------------------------------------------------------------------------------
 
 
 async def test_a_turn_is_exclusive_and_in_order() -> None:
@@ -164,7 +164,7 @@ async def test_changing_the_document_outside_of_a_turn_raises_what_bokeh_users_k
     assert "add_next_tick_callback" in str(caught.value)
 
 
-# --- with_locked_document -------------------------------------------------------------------------
+# --- with_locked_document --------------------------------------------------------------------
 
 
 async def test_it_gives_back_what_the_function_or_its_awaitable_gives() -> None:
@@ -244,7 +244,7 @@ async def test_it_is_a_no_op_on_a_destroyed_session_also_for_those_who_wait() ->
         bench.session.turn_nowait()
 
 
-# --- session callbacks -----------------------------------------------------------------------------
+# --- session callbacks -----------------------------------------------------------------------
 
 
 async def test_a_next_tick_callback_runs_as_a_turn() -> None:
@@ -287,7 +287,7 @@ async def test_an_async_callback_holds_the_document_across_its_awaits() -> None:
         bench.div.text = "slow"
         seen.append("ends")
 
-    bench.document.add_next_tick_callback(slow)
+    bench.document.add_next_tick_callback(slow)  # type: ignore[arg-type]
     await settle()
     later = asyncio.create_task(bench.session.with_locked_document(lambda _: seen.append("later")))
     await settle()
@@ -341,7 +341,7 @@ async def test_sys_exit_in_a_callback_is_an_error_of_the_application() -> None:
         raise SystemExit(4)
 
     bench.document.add_next_tick_callback(leave)
-    bench.document.add_next_tick_callback(leave_later)
+    bench.document.add_next_tick_callback(leave_later)  # type: ignore[arg-type]
     await settle()
     assert len(bench.events.of(CallbackFailed)) == 2
 
@@ -365,7 +365,7 @@ async def test_an_unlocked_callback_runs_beside_a_turn_and_cannot_touch_the_docu
     errors: list[BaseException] = []
     done: list[str] = []
 
-    @without_document_lock  # type: ignore[arg-type]
+    @without_document_lock
     async def unlocked() -> None:
         await asyncio.sleep(0)
         for touch in (lambda: curdoc().roots, lambda: setattr(bench.slider, "value", 5)):
@@ -376,7 +376,7 @@ async def test_an_unlocked_callback_runs_beside_a_turn_and_cannot_touch_the_docu
         curdoc().add_next_tick_callback(lambda: done.append("through next tick"))
 
     async with bench.session.turn():
-        bench.document.add_next_tick_callback(unlocked)
+        bench.document.add_next_tick_callback(unlocked)  # type: ignore[arg-type]
         await settle()
         assert "add_next_tick_callback' may be used safely" in str(errors[0])
         assert isinstance(errors[1], OutsideTurnError)
@@ -415,7 +415,7 @@ async def test_callbacks_added_before_the_session_is_live_wait_for_it() -> None:
     assert ran == ["early", "building"]
 
 
-# --- clients and expiry ------------------------------------------------------------------------------
+# --- clients and expiry ----------------------------------------------------------------------
 
 
 async def test_when_it_is_due() -> None:
@@ -474,17 +474,17 @@ async def test_a_page_is_new_once() -> None:
 
 async def test_messages_are_json_in_three_text_frames() -> None:
     bench = Bench()
-    frames: list[Frame] = []
+    raw_frames: list[Frame] = []
 
     class Raw:
-        def offer(self, more: tuple[Frame, ...]) -> None:
-            frames.extend(more)
+        def offer(self, frames: tuple[Frame, ...]) -> None:
+            raw_frames.extend(frames)
 
     raw = Raw()
     bench.session.attach(raw)
     bench.session.subscribe(raw)
     await bench.session.with_locked_document(lambda _: setattr(bench.slider, "value", 3))
-    header, metadata, content = (json.loads(frame) for frame in frames)
+    header, metadata, content = (json.loads(frame) for frame in raw_frames)
     assert header["msgtype"] == "PATCH-DOC"
     assert metadata == {}
     assert content["events"][0]["attr"] == "value"

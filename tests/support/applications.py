@@ -10,7 +10,8 @@ from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler, Handler
 from bokeh.document import Document
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, Div, Slider
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import Div, Slider
 from bokeh.plotting import figure
 
 

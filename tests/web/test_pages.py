@@ -10,7 +10,7 @@ import pytest
 from bokeh.application import Application
 from bokeh.application.handlers import DirectoryHandler, FunctionHandler
 from bokeh.document import Document
-from bokeh.models import Div
+from bokeh.models.widgets import Div
 
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.testing import page_token
@@ -229,10 +229,12 @@ def directory(folder: Path) -> Application:
     (folder / "templates").mkdir()
     (folder / "main.py").write_text(
         "from bokeh.io import curdoc\nfrom bokeh.models import Div\n"
-        "curdoc().add_root(Div(text='x', name='d'))\ncurdoc().template_variables['word'] = 'given'\n"
+        "curdoc().add_root(Div(text='x', name='d'))\n"
+        "curdoc().template_variables['word'] = 'given'\n"
     )
     (folder / "templates" / "index.html").write_text(
-        "{% extends base %}{% block contents %}<h1>{{ word }}</h1>{{ embed(roots.d) }}{% endblock %}"
+        "{% extends base %}{% block contents %}"
+        "<h1>{{ word }}</h1>{{ embed(roots.d) }}{% endblock %}"
     )
     (folder / "static" / "own.css").write_text("body {}")
     return Application(DirectoryHandler(filename=str(folder)))

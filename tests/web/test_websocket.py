@@ -9,7 +9,7 @@ import pytest
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
-from bokeh.models import Div
+from bokeh.models.widgets import Div
 from bokeh.util.token import generate_jwt_token, generate_session_id
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -60,7 +60,7 @@ async def test_two_clients_of_one_session() -> None:
         assert len(server.events.of(SessionCreated)) == 1
 
 
-# --- who may connect -------------------------------------------------------------------------------
+# --- who may connect -------------------------------------------------------------------------
 
 
 async def refused(server: Running, token: str, *, status: int = 403, **options: Any) -> str:
@@ -209,7 +209,7 @@ async def test_an_application_that_fails_refuses_the_websocket() -> None:
             assert (await client.pull())["roots"]
 
 
-# --- how it ends -----------------------------------------------------------------------------------
+# --- how it ends -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ async def test_a_client_that_stops_reading_is_let_go_and_a_second_one_stays_live
         ):
             await stuck.pull()
             doc = await live.pull()
-            stuck.socket.transport.pause_reading()  # type: ignore[attr-defined]
+            stuck.socket.transport.pause_reading()
             (session,) = server.context("/a").sessions
             for number in range(200):
                 text = f"{number} " + "x" * 200_000
@@ -303,7 +303,7 @@ async def test_a_client_that_stops_reading_is_let_go_and_a_second_one_stays_live
             assert named(doc, "div")["id"]
             assert live.patches()[-1]["new"].startswith("199 ")
             await until(lambda: session.connection_count == 1)
-            stuck.socket.transport.resume_reading()  # type: ignore[attr-defined]
+            stuck.socket.transport.resume_reading()
             await stuck.socket.wait_closed()
             assert stuck.socket.close_code == 1013
 

@@ -49,8 +49,9 @@ class _ContextStack:
 def _patch_curdoc(document: Document | UnlockedDocumentProxy) -> Generator[None]:
     """Bokeh's ``patch_curdoc``, which leaves nothing behind when its body raises."""
     before = _stack.get()
-    _stack.set((*before, weakref.ref(document)))
-    del document
+    entry: Any = weakref.ref(document)
+    _stack.set((*before, entry))
+    del document, entry
     try:
         yield
     except GeneratorExit:

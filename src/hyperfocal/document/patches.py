@@ -169,19 +169,19 @@ def decode_document(
     references = _References(Document())
     try:
         packed = [BokehBuffer(buffer.id, bytes(buffer.payload)) for buffer in buffers]  # type: ignore[arg-type]
-        doc = _Decoder(references, setter).decode({**content["doc"], "defs": []}, packed)
-        decoded = DecodedDocument(doc["title"], doc["config"], doc["roots"])
-        if not isinstance(decoded.title, str) or not isinstance(decoded.config, DocumentConfig):
+        doc: dict[str, Any] = _Decoder(references, setter).decode(
+            {**content["doc"], "defs": []}, packed
+        )
+        title, config, roots = doc["title"], doc["config"], doc["roots"]
+        if not isinstance(title, str) or not isinstance(config, DocumentConfig):
             raise TypeError("the title or the configuration is of the wrong type")
-        if not isinstance(doc["roots"], list) or not all(
-            isinstance(r, Model) for r in doc["roots"]
-        ):
+        if not isinstance(roots, list) or not all(isinstance(root, Model) for root in roots):
             raise TypeError("the roots are not models")
         for model in references.defined.values():
             model.properties_with_values(include_defaults=False)
     except Exception as error:
         raise PatchError(f"the pushed document cannot be decoded: {error}") from error
-    return decoded
+    return DecodedDocument(title, config, roots)
 
 
 def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> CallbackError | None:

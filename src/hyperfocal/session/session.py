@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from hyperfocal.clock import Clock
 from hyperfocal.document import (
@@ -33,8 +33,6 @@ from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
 from hyperfocal.wire import Frame, Kind, MessageIds, encode
 
 __all__ = ("Client", "Session")
-
-T = TypeVar("T")
 
 _MAX_PAGES = 10_000
 
@@ -283,7 +281,7 @@ class Session:
         current = asyncio.current_task()
         return turn.task is None or turn.task is current or _waits_for(turn.task, current)
 
-    async def with_locked_document(self, func: Callable[[Document], Awaitable[T] | T]) -> T | None:
+    async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
         """Run ``func(document)`` in a turn and give back what it, or its awaitable, gives.
 
         Returns ``None`` without calling it when the session is over.
