@@ -11,7 +11,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import orjson
 
@@ -37,8 +37,8 @@ class Session(asyncio.Protocol):
         self._frames: list[bytes] = []
         self._due = 3
         self._kind = ""
-        self._wanted = ""
-        self._answer: asyncio.Future[bytes] | None = None
+        self._wanted = "ACK"
+        self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._requests = 0
         self._closed = asyncio.get_running_loop().create_future()
         #: Called with every message, instead of waiting for one.
@@ -47,8 +47,8 @@ class Session(asyncio.Protocol):
     # What the other end does.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are transports in all but name.
+        self._transport = transport = cast("asyncio.Transport", transport)
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
             f"GET {self._target.path}/ws HTTP/1.1\r\nHost: {self._target.host}\r\n"
@@ -115,11 +115,11 @@ class Session(asyncio.Protocol):
             self._fail(content.decode())
         elif self.listener is not None:
             self.listener(kind, content)
-        elif kind == self._wanted and self._answer is not None and not self._answer.done():
+        elif kind == self._wanted and not self._answer.done():
             self._answer.set_result(content)
 
     def _fail(self, reason: str) -> None:
-        if self._answer is not None and not self._answer.done():
+        if not self._answer.done():
             self._answer.set_exception(ConnectionError(reason))
         elif self.listener is not None:
             self.listener("ERROR", reason.encode())
@@ -145,17 +145,21 @@ class Session(asyncio.Protocol):
         header = b'{"msgid":"%d","msgtype":"%b"}' % (self._requests, kind.encode())
         self._write(0x81, header, b"{}", content)
 
-    async def expect(self, kind: str) -> bytes:
-        """The content of the next message of this kind."""
-        self._wanted = kind
-        self._answer = asyncio.get_running_loop().create_future()
+    async def answer(self) -> bytes:
+        """The content of the message that is waited for: at first the ACK.
+
+        Raises:
+            ConnectionError: the server said ERROR, or ended the connection.
+        """
         async with asyncio.timeout(_TIMEOUT_S):
             return await self._answer
 
     async def pull(self) -> bytes:
         """The document, as JSON."""
+        self._wanted = "PULL-DOC-REPLY"
+        self._answer = asyncio.get_running_loop().create_future()
         self.send("PULL-DOC-REQ", b"{}")
-        return await self.expect("PULL-DOC-REPLY")
+        return await self.answer()
 
     async def close(self) -> None:
         """Close as a page does that is left, and wait for the end."""
@@ -185,10 +189,8 @@ class Target:
     async def open(self) -> Session:
         """Open a page and connect its websocket, up to the ACK."""
         token = page_token(await self.page())
-        loop: Any = asyncio.get_running_loop()
         session = Session(self, token)
-        ack = asyncio.ensure_future(session.expect("ACK"))
-        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: session, "127.0.0.1", self.port)
-        await ack
+        await session.answer()
         return session

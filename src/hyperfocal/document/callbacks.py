@@ -111,7 +111,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
         for event in events:
             try:
                 self.trigger_on_change(event)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure = failure or error
         if failure is not None:
             raise failure

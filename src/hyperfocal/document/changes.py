@@ -74,6 +74,11 @@ class Changes:
 def keep_payload(event: DocumentChangedEvent) -> None:
     """Copy what an event carries and the application may change before it is said."""
     if isinstance(event, ColumnsStreamedEvent):
+        columns = getattr(event.model, event.attr)
+        for name, column in event.data.items():
+            # Bokeh takes an array that is streamed into an empty column for the column itself.
+            if columns.get(name) is column:
+                dict.__setitem__(columns, name, _copied(column))
         event.data = {name: _copied(column) for name, column in event.data.items()}
     elif isinstance(event, ColumnsPatchedEvent):
         event.patches = {

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
 from bokeh.core.serialization import Buffer as BokehBuffer
 from bokeh.core.serialization import Deserializer, UnknownReferenceError
@@ -77,7 +78,11 @@ class _Decoder(Deserializer):
     def _decode_object_ref(self, obj: Any) -> Model:
         # BokehJS defines models again that the server has sent it; ours is the one that counts.
         known = self._references.get(obj["id"])
-        return known if known is not None else super()._decode_object_ref(obj)
+        if known is None:
+            return super()._decode_object_ref(obj)
+        if obj["name"] != known.__qualified_model__:
+            self.error(f"model {known.id!r} is defined as a {obj['name']}, which it is not")
+        return known
 
     def _decode_bytes(self, obj: Any) -> bytes | memoryview[int]:
         data = obj["data"]
@@ -297,7 +302,11 @@ class _Rehearsal:
     def _columns_patched(self, event: dict[str, Any]) -> dict[str, Any]:
         kept = _only(event, "model", "attr", "patches")
         source, patches = self._copy(kept), _columns(kept, "patches")
+        model = _model(kept)
         for name, entries in patches.items():
+            column: Any = getattr(model, "data", {}).get(name)
+            if isinstance(column, np.ndarray) and not column.flags.writeable:
+                raise PatchError(f"column {name!r} is read-only")
             for index, value in entries:
                 _check_index(name, source.data.get(name, ()), index, value)
         source.patch(patches)
