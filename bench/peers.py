@@ -17,7 +17,7 @@ import psutil
 
 from bench.client import Target
 
-__all__ = ("APPS", "PEERS", "Cores", "Peer", "serving")
+__all__ = ("APPS", "PEERS", "Cores", "Peer", "pin", "serving")
 
 APPS = Path(__file__).parent / "apps"
 
@@ -108,5 +108,5 @@ def _port(process: subprocess.Popen[bytes], log: int, ready: re.Pattern[str]) ->
         if match is not None:
             return int(match[1])
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not start: {process.args}\n{text}")
+            raise RuntimeError(f"the server did not start: {process.args!r}\n{text}")
         time.sleep(0.02)

@@ -6,13 +6,14 @@ import asyncio
 import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 
 import uvloop
 from bokeh.application import Application
 from bokeh.application.handlers import ScriptHandler
 from bokeh.core.json_encoder import serialize_json
+from bokeh.core.serialization import Serialized
 from bokeh.document import Document
 
 from bench.client import Session
@@ -62,8 +63,8 @@ class _Tally:
     latencies_s: list[float] = field(default_factory=list[float])
     failure: str | None = None
 
-    async def measure(self, peer: Peer, duration_s: float) -> tuple[float, Sample]:
-        """Let the load run. Gives the rate per second, and a sample with all else."""
+    async def measure(self, peer: Peer, duration_s: float) -> Sample:
+        """Let the load run. The value is the rate per second."""
         await asyncio.sleep(min(0.5, duration_s))
         self.latencies_s.clear()
         start, client, server = time.perf_counter(), time.process_time(), peer.cpu_s()
@@ -76,14 +77,7 @@ class _Tally:
         if not seen:
             raise RuntimeError(f"{peer.name} answered nothing within {duration_s} s")
         p50, p99 = statistics.median(seen) * 1e3, seen[int(len(seen) * 0.99)] * 1e3
-        return len(seen) / wall, Sample(p50, client / wall, server / wall, p50, p99)
-
-
-def _as_rate(measured: tuple[float, Sample]) -> Sample:
-    rate, rest = measured
-    return Sample(
-        rate, rest.client_share, rest.server_share, rest.latency_p50_ms, rest.latency_p99_ms
-    )
+        return Sample(len(seen) / wall, client / wall, server / wall, p50, p99)
 
 
 class _Mover:
@@ -119,7 +113,7 @@ class _Mover:
             self.move()
 
 
-async def _move(peer: Peer, sessions: int, duration_s: float) -> tuple[float, Sample]:
+async def _move(peer: Peer, sessions: int, duration_s: float) -> Sample:
     tally = _Tally()
     movers: list[tuple[Session, _Mover]] = []
     for _ in range(sessions):
@@ -133,7 +127,7 @@ async def _move(peer: Peer, sessions: int, duration_s: float) -> tuple[float, Sa
     return measured
 
 
-async def _open(peer: Peer, visitors: int, duration_s: float) -> tuple[float, Sample]:
+async def _open(peer: Peer, visitors: int, duration_s: float) -> Sample:
     tally = _Tally()
 
     async def visit() -> None:
@@ -153,26 +147,39 @@ async def _open(peer: Peer, visitors: int, duration_s: float) -> tuple[float, Sa
 
 
 def _served(
-    app: str, drive: Callable[[Peer, int, float], Awaitable[tuple[float, Sample]]], number: int
-) -> Callable[[str, Cores, float], tuple[float, Sample]]:
-    def run(name: str, cores: Cores, duration_s: float) -> tuple[float, Sample]:
-        async def drive_it() -> tuple[float, Sample]:
-            return await drive(peer, number, duration_s)
-
-        with serving(name, app, cores) as peer, asyncio.Runner(
-            loop_factory=uvloop.new_event_loop
-        ) as runner:
-            return runner.run(drive_it())
+    app: str, drive: Callable[[Peer, int, float], Coroutine[None, None, Sample]], number: int
+) -> Callable[[str, Cores, float], Sample]:
+    def run(name: str, cores: Cores, duration_s: float) -> Sample:
+        with (
+            serving(name, app, cores) as peer,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            return runner.run(drive(peer, number, duration_s))
 
     return run
+
+
+def _latency(run: Callable[[str, Cores, float], Sample]) -> Callable[[str, Cores, float], Sample]:
+    def timed(name: str, cores: Cores, duration_s: float) -> Sample:
+        sample = run(name, cores, duration_s)
+        assert sample.latency_p50_ms is not None
+        return replace(sample, value=sample.latency_p50_ms)
+
+    return timed
 
 
 def _document(app: str) -> Document:
     return Application(ScriptHandler(filename=str(APPS / f"{app}.py"))).create_document()
 
 
+def _bokeh_encode(document: Document) -> str:
+    """What Bokeh's server does for PULL-DOC-REPLY; large arrays stay buffers, as with ours."""
+    serialized = document.to_json()
+    return serialize_json(Serialized({"doc": serialized.content}, serialized.buffers))
+
+
 _ENCODERS: dict[str, Callable[[Document], object]] = {
-    "bokeh": lambda document: serialize_json({"doc": document.to_json()}),
+    "bokeh": _bokeh_encode,
     "hyperfocal": encode_document,
 }
 
@@ -189,3 +196,48 @@ def _encode(app: str) -> Callable[[str, Cores, float], Sample]:
         return Sample(statistics.median(times) * 1e3)
 
     return run
+
+
+SCENARIOS = {
+    "roundtrip-1": [
+        Scenario(
+            "roundtrip-1",
+            "a slider's change until its OK",
+            "ms",
+            _latency(_served("tiny", _move, 1)),
+        ),
+    ],
+    "roundtrip-100": [
+        Scenario(
+            "roundtrip-100",
+            "the same, 100 sessions at once",
+            "trips/s",
+            _served("tiny", _move, 100),
+        ),
+    ],
+    "sliders-100": [
+        Scenario(
+            "sliders-100",
+            "200 points replaced, 100 sessions",
+            "trips/s",
+            _served("sliders", _move, 100),
+        ),
+    ],
+    "open-tiny": [
+        Scenario(
+            "open-tiny", "page, websocket, document, close", "opens/s", _served("tiny", _open, 8)
+        ),
+    ],
+    "open-sliders": [
+        Scenario(
+            "open-sliders",
+            "the same, Bokeh's sliders example",
+            "opens/s",
+            _served("sliders", _open, 8),
+        ),
+    ],
+    "encode": [
+        Scenario(f"encode {app}", "a document to JSON, in process", "ms", _encode(app))
+        for app in ("tiny", "sliders", "heavy")
+    ],
+}

@@ -2,17 +2,8 @@
 
 import numpy as np
 from bokeh.layouts import column, gridplot
-from bokeh.models import (
-    ColumnDataSource,
-    DataTable,
-    Div,
-    HoverTool,
-    Select,
-    Slider,
-    TableColumn,
-    TabPanel,
-    Tabs,
-)
+from bokeh.models import ColumnDataSource, HoverTool, LayoutDOM, TabPanel, Tabs
+from bokeh.models.widgets import DataTable, Div, Select, Slider, TableColumn
 from bokeh.plotting import curdoc, figure
 
 random = np.random.default_rng(1)
@@ -21,7 +12,7 @@ source = ColumnDataSource(
     | {f"v{number}": random.normal(size=2_000).cumsum() for number in range(24)}
 )
 
-plots = []
+plots: list[LayoutDOM | None] = []
 for number in range(12):
     plot = figure(width=300, height=200, title=f"plot {number}")
     plot.add_tools(HoverTool(tooltips=[("t", "@t"), ("value", "$y")]))

@@ -2,7 +2,8 @@
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, Slider, TextInput
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.widgets import Slider, TextInput
 from bokeh.plotting import curdoc, figure
 
 COUNT = 200
@@ -14,8 +15,8 @@ plot = figure(
     width=400,
     title="my sine wave",
     tools="crosshair,pan,reset,save,wheel_zoom",
-    x_range=(0, 4 * np.pi),
-    y_range=(-2.5, 2.5),
+    x_range=Range1d(0, 4 * np.pi),
+    y_range=Range1d(-2.5, 2.5),
 )
 plot.line("x", "y", source=source, line_width=3, line_alpha=0.6)
 

@@ -1,7 +1,7 @@
 """The smallest application that answers: a slider, a callback, a Div."""
 
 from bokeh.layouts import column
-from bokeh.models import Div, Slider
+from bokeh.models.widgets import Div, Slider
 from bokeh.plotting import curdoc
 
 slider = Slider(start=0, end=1_000_000, value=0, title="Value", name="slider")

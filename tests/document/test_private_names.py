@@ -187,3 +187,11 @@ def test_no_private_name_is_touched_that_is_not_looked_for_here() -> None:
             if not re.search(rf"\b{name}\b", here) and f"self.{name} =" not in source:
                 missing.add(f"{path.name}: {name}")
     assert missing == set()
+
+
+def test_the_list_of_known_models_can_be_shortened() -> None:
+    from bokeh.core.has_props import _default_resolver
+    from bokeh.model import Model
+
+    assert isinstance(_default_resolver._known_models, dict)
+    assert Model.model_class_reverse_map.keys() == _default_resolver._known_models.keys()

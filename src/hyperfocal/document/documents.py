@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from bokeh.application.application import SessionContext
+from bokeh.core.has_props import _default_resolver
 from bokeh.document import Document
 from bokeh.model import Model
 
@@ -75,6 +76,18 @@ def replace_document(
     document.set_title(replacement.title, setter)  # type: ignore[arg-type]
 
 
+def _forget_models(modules: set[str]) -> None:
+    """Take the model classes of these modules off Bokeh's list.
+
+    A script that defines models (a DataModel, say) adds to the list in every session. The classes
+    keep their module's globals alive, and every later page imports the module of each of them.
+    """
+    known = _default_resolver._known_models
+    for name, cls in list(known.items()):
+        if cls.__module__ in modules:
+            del known[name]
+
+
 def dispose(document: Document, session_id: str) -> None:
     """Take a document apart so that nothing of it stays in memory.
 
@@ -105,6 +118,7 @@ def dispose(document: Document, session_id: str) -> None:
     callbacks._held_events.clear()
     document._session_context = None
     document._template_variables.clear()
+    _forget_models({module.__name__ for module in document.modules._modules})
     for module in document.modules._modules:
         sys.modules.pop(module.__name__, None)
         module.__dict__.clear()
