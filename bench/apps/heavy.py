@@ -1,8 +1,10 @@
 """A full dashboard: 12 plots with 2 lines each, a table, tabs, widgets; about a thousand models."""
 
+from typing import Any
+
 import numpy as np
 from bokeh.layouts import column, gridplot
-from bokeh.models import ColumnDataSource, HoverTool, LayoutDOM, TabPanel, Tabs
+from bokeh.models import ColumnDataSource, HoverTool, TabPanel, Tabs, UIElement
 from bokeh.models.widgets import DataTable, Div, Select, Slider, TableColumn
 from bokeh.plotting import curdoc, figure
 
@@ -12,7 +14,7 @@ source = ColumnDataSource(
     | {f"v{number}": random.normal(size=2_000).cumsum() for number in range(24)}
 )
 
-plots: list[LayoutDOM | None] = []
+plots: list[UIElement | None] = []
 for number in range(12):
     plot = figure(width=300, height=200, title=f"plot {number}")
     plot.add_tools(HoverTool(tooltips=[("t", "@t"), ("value", "$y")]))
@@ -28,7 +30,8 @@ table = DataTable(
 label = Div(text="0")
 slider = Slider(start=0, end=1_000_000, value=0, title="Value", name="slider")
 sliders = [Slider(start=0, end=10, value=1, title=f"parameter {n}") for n in range(20)]
-selects = [Select(options=[f"option {o}" for o in range(20)]) for _ in range(20)]
+options: list[str | tuple[Any, str]] = [f"option {number}" for number in range(20)]
+selects = [Select(options=options) for _ in range(20)]
 
 
 def show(attr: str, old: int, new: int) -> None:

@@ -15,8 +15,8 @@ plot = figure(
     width=400,
     title="my sine wave",
     tools="crosshair,pan,reset,save,wheel_zoom",
-    x_range=Range1d(0, 4 * np.pi),
-    y_range=Range1d(-2.5, 2.5),
+    x_range=Range1d(start=0, end=4 * np.pi),
+    y_range=Range1d(start=-2.5, end=2.5),
 )
 plot.line("x", "y", source=source, line_width=3, line_alpha=0.6)
 

@@ -30,7 +30,8 @@ async def test_models_that_a_script_defines_go_with_its_session(tmp_path: Path) 
         for _ in range(3):
             async with server.client("/a") as client:
                 doc = await client.pull()
-            assert [one["name"].rpartition(".")[2] for one in doc["defs"]] == ["Point"]
+            names = [one["name"].rpartition(".")[2] for one in doc["defs"]]
+            assert names.count("Point") == 1  # other tests may have defined models of their own
             await context.discard(context.sessions[0], "test")
         gc.collect()
     assert set(Model.model_class_reverse_map) == known
