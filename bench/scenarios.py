@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import statistics
 import time
@@ -188,6 +189,8 @@ def _encode(app: str) -> Callable[[str, Cores, float], Sample]:
     def run(name: str, cores: Cores, duration_s: float) -> Sample:
         document, encode = _document(app), _ENCODERS[name]
         times: list[float] = []
+        gc.collect()  # what earlier runs left must not be walked during this one
+        gc.freeze()
         end = time.perf_counter() + duration_s / 2
         while not times or time.perf_counter() < end:
             start = time.perf_counter()

@@ -569,6 +569,21 @@ async def test_it_can_be_made_by_hand() -> None:
     assert document.session_context is context
 
 
+async def test_a_document_keeps_its_callbacks_when_a_context_is_made_for_it_by_hand() -> None:
+    bench = Bench(application(tiny))
+    document = Document()
+    slider = Slider(start=0, end=10, value=0)
+    document.add_root(slider)
+    seen: list[Any] = []
+    document.on_change(lambda event: seen.append(getattr(event, "attr", None)))
+    document.add_next_tick_callback(lambda: seen.append("tick"))
+    context = BokehSessionContext("by-hand", bench.app.server_context, document)
+    assert document.session_context is context
+    await context.with_locked_document(lambda doc: setattr(slider, "value", 3))
+    await settle()
+    assert [one for one in seen if one is not None] == ["value", "tick"]
+
+
 async def test_with_locked_document_works_in_on_session_created() -> None:
     seen: list[Any] = []
 
@@ -669,3 +684,25 @@ def test_a_document_of_our_making_knows_a_context_made_by_hand() -> None:
         return document.session_context is context
 
     assert asyncio.run(main())
+
+
+async def test_a_callback_that_never_ends_does_not_keep_its_session_from_ending() -> None:
+    cancelled: list[str] = []
+
+    def modify(doc: Document) -> None:
+        async def endless() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append("endless")
+
+        doc.add_next_tick_callback(endless)  # type: ignore[arg-type]
+
+    bench = Bench(application(modify))
+    session = await bench.app.create_session_if_needed("a")
+    await settle()
+    assert session.turn_nowait() is None
+    async with asyncio.timeout(10):
+        await bench.app.close()
+    assert cancelled == ["endless"]
+    assert session.destroyed

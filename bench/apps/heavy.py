@@ -1,10 +1,11 @@
-"""A full dashboard: 12 plots with 2 lines each, a table, tabs, widgets; about a thousand models."""
+"""A full dashboard: 12 plots with 2 lines each, a table, tabs, widgets; 635 models."""
 
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import column, gridplot
-from bokeh.models import ColumnDataSource, HoverTool, TabPanel, Tabs, UIElement
+from bokeh.models import ColumnDataSource, HoverTool, TabPanel, Tabs
+from bokeh.models.ui import UIElement
 from bokeh.models.widgets import DataTable, Div, Select, Slider, TableColumn
 from bokeh.plotting import curdoc, figure
 

@@ -36,7 +36,7 @@ from hyperfocal.auth import TokenAuthority
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.document import (
-    RecordingCallbackManager,
+    adopt_document,
     new_document,
     no_document,
     set_session_context,
@@ -158,7 +158,7 @@ class BokehServerContext(ServerContext):
     async def _remove_all(self) -> None:
         if self._timers is not None:
             self._timers.close()
-            await self._timers.wait_closed(cancel=True)
+            await self._timers.wait_closed()
 
 
 class BokehSessionContext(SessionContext):
@@ -185,9 +185,6 @@ class BokehSessionContext(SessionContext):
         self._destroyed = False
         self._request: SessionRequest | None = None
         self._token_payload: Mapping[str, Any] = {}
-        # One that was made by hand is made for the document; a session brings its own.
-        if not isinstance(document.callbacks, RecordingCallbackManager):
-            return
         set_session_context(document, self)
 
     @property
@@ -249,9 +246,8 @@ class BokehSessionContext(SessionContext):
         application_context = self._bokeh_server_context.application_context
         if application_context is None:
             raise RuntimeError("the application of this session context is gone")
-        if not isinstance(self._document.callbacks, RecordingCallbackManager):
-            self._document.callbacks = RecordingCallbackManager(self._document)
-            set_session_context(self._document, self)
+        adopt_document(self._document)
+        set_session_context(self._document, self)
         session = application_context._make_session(self.id, self._document)
         session.context = self
         session.go_live()
@@ -508,6 +504,7 @@ class ApplicationContext:
         context = session.context
         if session.lifetime is not Lifetime.CLOSING:
             session.begin_closing()
+        await session.end_callbacks()
         await self._hooks.session_destroyed(context)
         async with session.turn() as turn:
             callbacks = list(turn.document.session_destroyed_callbacks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,6 +22,9 @@ from hyperfocal.web import make_app
 from hyperfocal.web.site import make_site
 
 __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
+
+
+_log = logging.getLogger("hyperfocal")
 
 
 class ListenError(UsageError, OSError):
@@ -125,11 +129,26 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
+        serving = asyncio.current_task()
         caught = (signal.SIGINT, signal.SIGTERM)
+
+        def stop(number: signal.Signals) -> None:
+            if self.should_exit:
+                _log.error("Stopping at once: asked for a second time")
+                os._exit(1)
+            if self.started or serving is None:
+                self.handle_exit(number, None)
+            else:
+                self.should_exit = True
+                serving.cancel()  # an application's hook may take its time, or for ever
+
         for number in caught:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, stop, number)
         try:
             yield
+        except asyncio.CancelledError:
+            if not self.should_exit:
+                raise
         finally:
             for number in caught:
                 loop.remove_signal_handler(number)

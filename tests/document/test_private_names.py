@@ -193,5 +193,6 @@ def test_the_list_of_known_models_can_be_shortened() -> None:
     from bokeh.core.has_props import _default_resolver
     from bokeh.model import Model
 
-    assert isinstance(_default_resolver._known_models, dict)
-    assert Model.model_class_reverse_map.keys() == _default_resolver._known_models.keys()
+    resolver: Any = _default_resolver
+    assert isinstance(resolver._known_models, dict)
+    assert Model.model_class_reverse_map.keys() == resolver._known_models.keys()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import Any
 
@@ -200,6 +201,79 @@ async def test_asking_again_through_gather_is_refused_too() -> None:
         await asyncio.wait_for(bench.session.with_locked_document(again), 5)
 
 
+async def wait_in_group(coroutine: Coroutine[Any, Any, Any]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(coroutine)
+
+
+async def nested(coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def inner() -> None:
+        await asyncio.create_task(coroutine)
+
+    await asyncio.create_task(inner())
+
+
+async def later(coroutine: Coroutine[Any, Any, Any]) -> None:
+    task = asyncio.create_task(coroutine)
+    await settle()
+    await task
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        asyncio.gather,
+        lambda coroutine: asyncio.wait_for(coroutine, 30),
+        asyncio.shield,
+        wait_in_group,
+        nested,
+        later,
+        lambda coroutine: wait_and_raise(asyncio.create_task(coroutine)),
+    ],
+)
+async def test_it_is_refused_however_the_turn_waits_for_it(wait: Any) -> None:
+    bench = Bench()
+
+    async def again(document: object) -> None:
+        await wait(bench.session.with_locked_document(lambda _: None))
+
+    with pytest.raises((TurnReentryError, ExceptionGroup)) as caught:
+        await asyncio.wait_for(bench.session.with_locked_document(again), 10)
+    if isinstance(caught.value, ExceptionGroup):
+        assert isinstance(caught.value.exceptions[0], TurnReentryError)
+    assert await bench.session.with_locked_document(lambda _: "free again") == "free again"
+
+
+async def wait_and_raise(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait({task})
+    task.result()
+
+
+async def test_going_through_another_session_and_back_is_refused_too() -> None:
+    one, other = Bench(), Bench()
+
+    async def back(document: object) -> None:
+        await one.session.with_locked_document(lambda _: None)
+
+    async def there(document: object) -> None:
+        await other.session.with_locked_document(back)
+
+    with pytest.raises(TurnReentryError):
+        await asyncio.wait_for(one.session.with_locked_document(there), 10)
+
+
+async def test_a_callback_that_raises_cancelled_error_lets_go_of_the_document() -> None:
+    bench = Bench()
+
+    def broken() -> None:
+        raise asyncio.CancelledError
+
+    bench.document.add_next_tick_callback(broken)
+    await settle()
+    assert bench.session.turn_nowait() is not None
+    assert len(bench.events.of(CallbackFailed)) == 1
+
+
 async def test_a_task_that_the_turn_starts_and_does_not_await_gets_its_own_turn() -> None:
     bench = Bench()
     started: list[asyncio.Task[Any]] = []
@@ -373,7 +447,12 @@ async def test_an_unlocked_callback_runs_beside_a_turn_and_cannot_touch_the_docu
                 touch()
             except (AttributeError, RuntimeError) as error:
                 errors.append(error)
-        curdoc().add_next_tick_callback(lambda: done.append("through next tick"))
+
+        def locked() -> None:
+            bench.slider.value = 6
+            done.append("through next tick")
+
+        curdoc().add_next_tick_callback(locked)
 
     async with bench.session.turn():
         bench.document.add_next_tick_callback(unlocked)  # type: ignore[arg-type]

@@ -193,7 +193,7 @@ async def test_runs_that_have_begun_can_be_cancelled_at_the_end() -> None:
     bench.timers.add("a", TimerKind.NEXT_TICK, endless)
     await settle()
     bench.timers.close()
-    await bench.timers.wait_closed(cancel=True)
+    await bench.timers.wait_closed()
     assert ended == ["cancelled"]
 
 

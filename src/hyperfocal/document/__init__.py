@@ -12,6 +12,7 @@ from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
 from hyperfocal.document.changes import Change, Changes
 from hyperfocal.document.curdoc import current_document, no_document, unlocked
 from hyperfocal.document.documents import (
+    adopt_document,
     dispose,
     mark_seen,
     new_document,
@@ -32,6 +33,7 @@ __all__ = (
     "EncodedPatch",
     "Model",
     "RecordingCallbackManager",
+    "adopt_document",
     "apply_patch",
     "current_document",
     "decode_patch",

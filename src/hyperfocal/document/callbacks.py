@@ -50,14 +50,21 @@ class RecordingCallbackManager(DocumentCallbackManager):
     Session callbacks reach the sink even during ``hold()``, which is about changes.
     """
 
+    _sink: ChangeSink | None
+    _gone: str | None
+
     def __init__(self, document: Document) -> None:
         super().__init__(document)
-        self._sink: ChangeSink | None = None
-        self._gone: str | None = None
+        self.detach_silently()
 
     def attach(self, sink: ChangeSink) -> None:
         """Tell ``sink`` from now on."""
         self._sink = sink
+
+    def detach_silently(self) -> None:
+        """Tell nobody, and let callbacks be added: the state of a document without a session."""
+        self._sink = None
+        self._gone = None
 
     def detach(self, session_id: str) -> None:
         """The session is gone; adding callbacks raises from now on, changes go nowhere."""

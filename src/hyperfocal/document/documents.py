@@ -16,6 +16,7 @@ from hyperfocal.document.patches import decode_document
 from hyperfocal.wire import Buffer
 
 __all__ = (
+    "adopt_document",
     "dispose",
     "mark_seen",
     "new_document",
@@ -30,6 +31,14 @@ def new_document() -> Document:
     document = Document()
     document.callbacks = RecordingCallbackManager(document)
     return document
+
+
+def adopt_document(document: Document) -> None:
+    """Make the changes of a document that somebody else made recordable; keeps its callbacks."""
+    callbacks: Any = document.callbacks
+    if not isinstance(callbacks, RecordingCallbackManager):
+        callbacks.__class__ = RecordingCallbackManager
+        callbacks.detach_silently()
 
 
 def set_session_context(document: Document, context: SessionContext | None) -> None:
@@ -82,7 +91,8 @@ def _forget_models(modules: set[str]) -> None:
     A script that defines models (a DataModel, say) adds to the list in every session. The classes
     keep their module's globals alive, and every later page imports the module of each of them.
     """
-    known = _default_resolver._known_models
+    resolver: Any = _default_resolver
+    known: dict[str, type[Any]] = resolver._known_models
     for name, cls in list(known.items()):
         if cls.__module__ in modules:
             del known[name]

@@ -28,13 +28,16 @@ from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.timers import Timer, TimerKind, Timers
-from hyperfocal.session.turn import Turn, current_turn
+from hyperfocal.session.turn import Turn, current_turn, no_turn, turns_around
+from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
 from hyperfocal.wire import Frame, Kind, MessageIds, encode
 
 __all__ = ("Client", "Session")
 
 _MAX_PAGES = 10_000
+#: Seconds between looks at whether a turn waits for a task that waits for the turn's end.
+_REENTRY_CHECK_S = 0.05
 
 #: Names the session whose @without_document_lock callback the calling code belongs to.
 _unlocked_in: ContextVar[object] = ContextVar("hyperfocal_unlocked", default=None)
@@ -129,8 +132,12 @@ class Session:
         self._lifetime = step(self._lifetime, Lifetime.CLOSING)
         self._timers.close()
 
+    async def end_callbacks(self, grace_s: float = 1.0) -> None:
+        """Wait so many seconds for callbacks that run, then cancel them: they may hold a turn."""
+        await self._timers.wait_closed(grace_s)
+
     async def destroy(self) -> None:
-        """End it: waits for the turn that runs, cancels callbacks that still wait, and lets go.
+        """End it: waits for the turn that runs, and lets go.
 
         Must have begun closing.
         """
@@ -139,7 +146,6 @@ class Session:
             self._clients.clear()
             self._changes.take()
             dispose(self.document, self.id)
-        await self._timers.wait_closed(cancel=True)
         self.context = None
 
     def is_due(self, now: float) -> bool:
@@ -255,9 +261,16 @@ class Session:
             TurnReentryError: the calling code holds the turn for which it would wait.
             SessionGoneError: the session is over, or ended meanwhile.
         """
-        if self._would_wait_for_itself():
+        holder = self._turn
+        current = asyncio.current_task()
+        if holder is not None and holder.task is not None and holder.task is current:
             raise TurnReentryError(self.id)
-        await self._lock.acquire()
+        if holder is not None and holder in turns_around():
+            # A task that the turn has started. It may wait for the document, unless the turn
+            # waits for it in turn, be it later.
+            await self._acquire_unless_awaited(holder, current)
+        else:
+            await self._lock.acquire()
         if not self._lifetime.has_document:
             self._lock.release()
             raise SessionGoneError(self.id)
@@ -272,14 +285,19 @@ class Session:
         self._turn = None
         self._lock.release()
 
-    def _would_wait_for_itself(self) -> bool:
-        turn = self._turn
-        if turn is None or current_turn() is not turn:
-            return False
-        # A task that the turn has started carries its context. It may wait for its own turn,
-        # unless the turn in its turn waits for it.
-        current = asyncio.current_task()
-        return turn.task is None or turn.task is current or _waits_for(turn.task, current)
+    async def _acquire_unless_awaited(
+        self, holder: Turn, current: asyncio.Task[Any] | None
+    ) -> None:
+        acquiring = asyncio.ensure_future(self._lock.acquire())
+        try:
+            while not acquiring.done():
+                if current is not None and self._turn is holder and waits_for(holder.task, current):
+                    raise TurnReentryError(self.id)
+                await asyncio.wait({acquiring}, timeout=_REENTRY_CHECK_S)
+        except BaseException:
+            if not acquiring.cancel():
+                self._lock.release()
+            raise
 
     async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
         """Run ``func(document)`` in a turn and give back what it, or its awaitable, gives.
@@ -308,7 +326,9 @@ class Session:
 
     def may_change(self) -> bool:
         """Whether the calling code may change the document: in a turn, and not unlocked."""
-        return self._turn is not None and _unlocked_in.get() is not self._unlocked_mark
+        if self._turn is None:
+            return False
+        return _unlocked_in.get() is not self._unlocked_mark or current_turn() is self._turn
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""
@@ -402,13 +422,15 @@ class Session:
         result: Any = None
         try:
             result = timer.callback()
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
             self._callback_failed(timer, error)
-        if inspect.isawaitable(result):
-            turn.leave()
-            return self._await_in_turn(timer, turn, result)
-        turn.end()
-        return None
+        finally:
+            if not inspect.isawaitable(result):
+                turn.end()
+        if not inspect.isawaitable(result):
+            return None
+        turn.leave()
+        return self._await_in_turn(timer, turn, result)
 
     async def _await_in_turn(self, timer: Timer, turn: Turn, result: Awaitable[Any]) -> None:
         """Go on with a turn in a task: the callback turned out to be asynchronous."""
@@ -436,7 +458,7 @@ class Session:
     async def _run_unlocked(self, timer: Timer) -> None:
         token = _unlocked_in.set(self._unlocked_mark)
         try:
-            with unlocked(self.document):
+            with no_turn(), unlocked(self.document):
                 result = timer.callback()
                 if inspect.isawaitable(result):
                     await result
@@ -467,11 +489,3 @@ class _TurnRequest:
     async def __aexit__(self, *exc_info: object) -> None:
         assert self._turn is not None
         self._turn.end()
-
-
-def _waits_for(owner: asyncio.Task[Any], task: asyncio.Task[Any] | None) -> bool:
-    """Whether ``owner`` is suspended until ``task`` ends, directly or through ``gather``."""
-    waiter: Any = getattr(owner, "_fut_waiter", None)
-    if waiter is None or task is None:
-        return False
-    return waiter is task or task in getattr(waiter, "_children", ())

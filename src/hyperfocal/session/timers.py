@@ -157,15 +157,17 @@ class Timers:
             timer.removed = True
             self._cancel(timer)
 
-    async def wait_closed(self, *, cancel: bool = False) -> None:
-        """Wait for runs that have begun, after cancelling them if asked to."""
+    async def wait_closed(self, grace_s: float = 0.0) -> None:
+        """Wait so many seconds for runs that have begun, then cancel those that still run."""
         current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
-        if cancel:
-            for task in tasks:
-                task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        tasks = {task for task in self._tasks if task is not current}
+        if not tasks:
+            return
+        _, running = await asyncio.wait(tasks, timeout=grace_s)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
 
     def _on_loop(self, act: Callable[[Timer], None], timer: Timer) -> None:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from hyperfocal.document import Document, current_document
 if TYPE_CHECKING:
     from hyperfocal.session.session import Session
 
-__all__ = ("Turn", "current_turn")
+__all__ = ("Turn", "current_turn", "no_turn", "turns_around")
 
 #: Held weakly: tasks that outlive a turn keep its context, and must not keep its session.
 _current: ContextVar[weakref.ReferenceType[Turn] | None] = ContextVar(
@@ -28,6 +29,24 @@ def current_turn() -> Turn | None:
     return reference() if reference is not None else None
 
 
+@contextmanager
+def no_turn() -> Generator[None]:
+    """Within, the calling code counts as code of its own, whatever turn it was started from."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def turns_around() -> Iterator[Turn]:
+    """The turns in which the calling code runs, or which started the tasks it runs in."""
+    turn = current_turn()
+    while turn is not None:
+        yield turn
+        turn = turn.outer() if turn.outer is not None else None
+
+
 class Turn:
     """Exclusive access, from ``enter`` to ``end``. Made by ``Session.turn`` and its siblings.
 
@@ -39,10 +58,20 @@ class Turn:
         originator: the client on whose behalf the turn is taken, or ``None``. Changes made with
             it as their setter are not echoed to it.
         defined: models that the originator brought along in this turn.
+        outer: the turn from within which it was asked for, held weakly.
         task: the task that holds the turn, ``None`` when it is held in a plain call.
     """
 
-    __slots__ = ("__weakref__", "_entered", "_token", "defined", "originator", "session", "task")
+    __slots__ = (
+        "__weakref__",
+        "_entered",
+        "_token",
+        "defined",
+        "originator",
+        "outer",
+        "session",
+        "task",
+    )
 
     def __init__(self, session: Session, originator: object | None) -> None:
         self.session = session
@@ -50,6 +79,7 @@ class Turn:
         self.defined: frozenset[Any] = frozenset()
         self.task: asyncio.Task[Any] | None = None
         self._entered: ExitStack | None = None
+        self.outer = _current.get()
         self._token: Token[weakref.ReferenceType[Turn] | None] | None = None
 
     @property

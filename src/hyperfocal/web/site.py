@@ -26,6 +26,9 @@ __all__ = ("Served", "Site")
 
 _log = logging.getLogger("hyperfocal")
 
+#: Seconds that an application's sessions and hooks have to end at shutdown.
+_CLOSE_TIMEOUT_S = 10.0
+
 #: What a token's payload says of the page's request, beside what hooks have added.
 _REQUEST = frozenset({"arguments", "headers", "cookies"})
 
@@ -103,8 +106,19 @@ class Site:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-            for served in self.served:
+            await asyncio.gather(*(self._close(served) for served in self.served))
+
+    async def _close(self, served: Served) -> None:
+        """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await served.context.close()
+        except TimeoutError:
+            _log.error(
+                "%s: sessions or hooks did not end within %g seconds; leaving them",
+                served.url,
+                _CLOSE_TIMEOUT_S,
+            )
 
     async def _sweep(self) -> None:
         while True:
