@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from bench import Sample, Scenario
 from bench.peers import PEERS, Cores, pin
 from bench.report import Result, Row, doubts, environment, table, write
-from bench.scenarios import SCENARIOS, Sample, Scenario
+from bench.scenarios import SCENARIOS
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.scenarios import CLIENT_BOUND, Sample, Scenario
+from bench import CLIENT_BOUND, Sample, Scenario
 
 __all__ = ("Result", "Row", "doubts", "environment", "table", "write")
 
@@ -97,7 +97,6 @@ class Row:
     def to_json(self) -> dict[str, object]:
         return {
             "name": self.scenario.name,
-            "title": self.scenario.title,
             "unit": self.scenario.unit,
             "higher_is_better": self.scenario.rate,
             "times_better": self.times_better,

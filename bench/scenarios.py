@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import re
 import statistics
@@ -17,44 +18,12 @@ from bokeh.core.json_encoder import serialize_json
 from bokeh.core.serialization import Serialized
 from bokeh.document import Document
 
+from bench import Run, Sample, Scenario
 from bench.client import Session
 from bench.peers import APPS, Cores, Peer, serving
 from hyperfocal.document import encode_document
 
-__all__ = ("CLIENT_BOUND", "SCENARIOS", "Sample", "Scenario")
-
-#: A client that takes more of its core than this was what the run measured.
-CLIENT_BOUND = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One run. Shares are of one core, latencies the time from a request to its answer."""
-
-    value: float
-    client_share: float | None = None
-    server_share: float | None = None
-    latency_p50_ms: float | None = None
-    latency_p99_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One row of the table.
-
-    Attributes:
-        unit: what ``Sample.value`` counts; rates end in ``/s`` and are better when higher.
-        run: measures a peer for so many seconds.
-    """
-
-    name: str
-    title: str
-    unit: str
-    run: Callable[[str, Cores, float], Sample]
-
-    @property
-    def rate(self) -> bool:
-        return self.unit.endswith("/s")
+__all__ = ("SCENARIOS",)
 
 
 @dataclass(slots=True)
@@ -149,7 +118,7 @@ async def _open(peer: Peer, visitors: int, duration_s: float) -> Sample:
 
 def _served(
     app: str, drive: Callable[[Peer, int, float], Coroutine[None, None, Sample]], number: int
-) -> Callable[[str, Cores, float], Sample]:
+) -> Run:
     def run(name: str, cores: Cores, duration_s: float) -> Sample:
         with (
             serving(name, app, cores) as peer,
@@ -160,7 +129,7 @@ def _served(
     return run
 
 
-def _latency(run: Callable[[str, Cores, float], Sample]) -> Callable[[str, Cores, float], Sample]:
+def _latency(run: Run) -> Run:
     def timed(name: str, cores: Cores, duration_s: float) -> Sample:
         sample = run(name, cores, duration_s)
         assert sample.latency_p50_ms is not None
@@ -169,7 +138,9 @@ def _latency(run: Callable[[str, Cores, float], Sample]) -> Callable[[str, Cores
     return timed
 
 
+@functools.cache
 def _document(app: str) -> Document:
+    """One document for both: two built from the same script differed by a tenth (measured)."""
     return Application(ScriptHandler(filename=str(APPS / f"{app}.py"))).create_document()
 
 
@@ -185,7 +156,7 @@ _ENCODERS: dict[str, Callable[[Document], object]] = {
 }
 
 
-def _encode(app: str) -> Callable[[str, Cores, float], Sample]:
+def _encode(app: str) -> Run:
     def run(name: str, cores: Cores, duration_s: float) -> Sample:
         document, encode = _document(app), _ENCODERS[name]
         times: list[float] = []
@@ -201,46 +172,17 @@ def _encode(app: str) -> Callable[[str, Cores, float], Sample]:
     return run
 
 
-SCENARIOS = {
-    "roundtrip-1": [
-        Scenario(
-            "roundtrip-1",
-            "a slider's change until its OK",
-            "ms",
-            _latency(_served("tiny", _move, 1)),
-        ),
-    ],
-    "roundtrip-100": [
-        Scenario(
-            "roundtrip-100",
-            "the same, 100 sessions at once",
-            "trips/s",
-            _served("tiny", _move, 100),
-        ),
-    ],
-    "sliders-100": [
-        Scenario(
-            "sliders-100",
-            "200 points replaced, 100 sessions",
-            "trips/s",
-            _served("sliders", _move, 100),
-        ),
-    ],
-    "open-tiny": [
-        Scenario(
-            "open-tiny", "page, websocket, document, close", "opens/s", _served("tiny", _open, 8)
-        ),
-    ],
-    "open-sliders": [
-        Scenario(
-            "open-sliders",
-            "the same, Bokeh's sliders example",
-            "opens/s",
-            _served("sliders", _open, 8),
-        ),
-    ],
+_ALL = (
+    Scenario("roundtrip-1", "ms", _latency(_served("tiny", _move, 1))),
+    Scenario("roundtrip-100", "trips/s", _served("tiny", _move, 100)),
+    Scenario("sliders-100", "trips/s", _served("sliders", _move, 100)),
+    Scenario("open-tiny", "opens/s", _served("tiny", _open, 8)),
+    Scenario("open-sliders", "opens/s", _served("sliders", _open, 8)),
+)
+
+#: The rows that each name stands for.
+SCENARIOS = {scenario.name: [scenario] for scenario in _ALL} | {
     "encode": [
-        Scenario(f"encode {app}", "a document to JSON, in process", "ms", _encode(app))
-        for app in ("tiny", "sliders", "heavy")
-    ],
+        Scenario(f"encode {app}", "ms", _encode(app)) for app in ("tiny", "sliders", "heavy")
+    ]
 }

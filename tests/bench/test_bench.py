@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import Sample
 from bench.report import Result, Row, doubts, table
-from bench.scenarios import SCENARIOS, Sample
+from bench.scenarios import SCENARIOS
 from tests.support.serving import ROOT
 
 

@@ -25,21 +25,23 @@ def test_only_the_steps_of_the_table_can_be_taken(now: Lifetime, to: Lifetime) -
 
 
 @pytest.mark.parametrize(
-    ("clients", "blocked", "requested", "lost", "due"),
+    ("clients", "blocked", "requested", "lost_at", "due"),
     [
-        (0, 0, False, False, 115.0),
-        (0, 0, False, True, 700.0),
-        (0, 0, True, True, 100.0),
-        (1, 0, False, False, None),
-        (1, 0, True, False, None),
-        (0, 1, True, False, None),
-        (2, 3, False, True, None),
+        (0, 0, False, None, 115.0),
+        (0, 0, False, 100.0, 700.0),
+        (0, 0, False, 40.0, 640.0),
+        (0, 0, False, -600.0, 115.0),
+        (0, 0, True, 100.0, 100.0),
+        (1, 0, False, None, None),
+        (1, 0, True, None, None),
+        (0, 1, True, None, None),
+        (2, 3, False, 100.0, None),
     ],
 )
 def test_when_a_session_is_due(
-    clients: int, blocked: int, requested: bool, lost: bool, due: float | None
+    clients: int, blocked: int, requested: bool, lost_at: float | None, due: float | None
 ) -> None:
     rules = ExpiryRules(unused_s=15, lost_s=600)
     assert due == rules.expires_at(
-        clients=clients, blocked=blocked, requested=requested, lost=lost, idle_since=100.0
+        clients=clients, blocked=blocked, requested=requested, lost_at=lost_at, idle_since=100.0
     )

@@ -512,6 +512,20 @@ async def test_when_it_is_due() -> None:
     assert bench.session.is_due(now() + 600)
 
 
+async def test_one_who_was_lost_is_waited_for_though_another_closes() -> None:
+    bench = Bench()
+    first, second = Peer(), Peer()
+    bench.session.attach(first, "page-1")
+    bench.session.attach(second, "page-2")
+    bench.session.detach(first, "page-1", lost=True)
+    bench.session.detach(second, "page-2", lost=False)
+    now = bench.clock.monotonic()
+    assert not bench.session.is_due(now + 599)
+    bench.session.attach(first, "page-1")
+    bench.session.detach(first, "page-1", lost=False)
+    assert bench.session.is_due(now + 15)
+
+
 async def test_it_is_never_due_while_a_turn_runs() -> None:
     bench = Bench()
     async with bench.session.turn():

@@ -188,6 +188,26 @@ async def test_arguments_of_a_client_that_made_its_own_token_reach_the_session()
             assert server.context("/a").sessions[0].context.request.arguments == {"n": [b"3"]}
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [{"arguments": 5}, {"arguments": {"n": ["text"]}}, {"headers": 3}, {"cookies": {"a": 1}}],
+)
+async def test_a_token_whose_payload_makes_no_sense_is_refused(payload: dict[str, Any]) -> None:
+    token = generate_jwt_token("mine", signed=False, extra_payload=payload)  # type: ignore[arg-type]
+    async with running({"/a": tiny}) as server:
+        assert "malformed" in await refused(server, token)
+
+
+async def test_a_page_that_outlived_its_session_gets_the_new_one_with_its_arrays_inline() -> None:
+    async with running({"/a": application(arrays)}) as server:
+        token = await server.token("/a")
+        context = server.context("/a")
+        await context.discard(context.sessions[0], "test")
+        async with server.client("/a", token) as client:
+            await client.pull()
+            assert client.messages[-1].buffers == ()
+
+
 async def test_an_application_that_fails_refuses_the_websocket() -> None:
     failing = [False]
 

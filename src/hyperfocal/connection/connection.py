@@ -84,7 +84,7 @@ class Connection:
         Raises:
             SessionGoneError: it is too late.
         """
-        self._session.attach(self)
+        self._session.attach(self, self._page)
         self._open = True
         self._telemetry.emit(ConnectionOpened(self._url, self._session.id))
         self.offer(ack(self._session.message_ids))
@@ -94,7 +94,7 @@ class Connection:
         if not self._open:
             return
         self._open = False
-        self._session.detach(self, lost=code not in _CLOSED_BY_CLIENT)
+        self._session.detach(self, self._page, lost=code not in _CLOSED_BY_CLIENT)
         self._telemetry.emit(ConnectionClosed(self._url, self._session.id, code, reason))
 
     def offer(self, frames: tuple[Frame, ...]) -> None:

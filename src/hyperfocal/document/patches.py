@@ -30,8 +30,8 @@ __all__ = ("DecodedDocument", "DecodedPatch", "apply_patch", "decode_document", 
 
 _log = logging.getLogger("hyperfocal.document")
 
-#: What gzip may unpack to, so that a few bytes cannot fill the memory.
-_MAX_INLINE_BYTES = 256 * 1024 * 1024
+#: What the inline bytes of one message may unpack to, so that a few bytes cannot fill the memory.
+_MAX_INLINE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class _Decoder(Deserializer):
     def __init__(self, references: _References, setter: object) -> None:
         super().__init__(setter=setter)  # type: ignore[arg-type]
         self._references = references  # type: ignore[assignment]
+        self._inline_left = _MAX_INLINE_BYTES
 
     def _decode_object_ref(self, obj: Any) -> Model:
         # BokehJS defines models again that the server has sent it; ours is the one that counts.
@@ -90,10 +91,11 @@ class _Decoder(Deserializer):
             return super()._decode_bytes(obj)
         try:
             stream = zlib.decompressobj(wbits=31)
-            plain = stream.decompress(base64.b64decode(data, validate=True), _MAX_INLINE_BYTES)
+            plain = stream.decompress(base64.b64decode(data, validate=True), self._inline_left + 1)
         except (binascii.Error, zlib.error) as error:
             raise ValueError("inline bytes are not base64 of gzip data") from error
-        if stream.unconsumed_tail or not stream.eof:
+        self._inline_left -= len(plain)
+        if self._inline_left < 0 or not stream.eof:
             raise ValueError("inline bytes are too large or cut off")
         return plain
 

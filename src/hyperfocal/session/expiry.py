@@ -17,7 +17,13 @@ class ExpiryRules:
     lost_s: float = 600.0
 
     def expires_at(
-        self, *, clients: int, blocked: int, requested: bool, lost: bool, idle_since: float
+        self,
+        *,
+        clients: int,
+        blocked: int,
+        requested: bool,
+        idle_since: float,
+        lost_at: float | None,
     ) -> float | None:
         """When the session may be discarded, on the clock of ``idle_since``.
 
@@ -25,8 +31,8 @@ class ExpiryRules:
             clients: connections that are open.
             blocked: how many have asked that it stay.
             requested: the application has asked that it go as soon as it can.
-            lost: the last connection did not end with a close of the client's.
             idle_since: when the last client went, or the session was made.
+            lost_at: when a connection was last lost whose client has not come back, if any.
 
         Returns:
             ``None`` while somebody is there or it is blocked.
@@ -35,4 +41,5 @@ class ExpiryRules:
             return None
         if requested:
             return idle_since
-        return idle_since + (self.lost_s if lost else self.unused_s)
+        due = idle_since + self.unused_s
+        return due if lost_at is None else max(due, lost_at + self.lost_s)

@@ -95,9 +95,9 @@ class Session:
         self._unlocked_mark = object()
         self._clients: dict[Client, bool] = {}  # client -> it has the document
         self._pages: set[str] = set()
+        self._lost: dict[str, float] = {}  # page -> when its connection was lost
         self._blocked = 0
         self._requested = False
-        self._lost = False
         self._idle_since = clock.monotonic()
         callbacks = document.callbacks
         if not isinstance(callbacks, RecordingCallbackManager):
@@ -156,8 +156,8 @@ class Session:
             clients=len(self._clients),
             blocked=self._blocked,
             requested=self._requested,
-            lost=self._lost,
             idle_since=self._idle_since,
+            lost_at=max(self._lost.values(), default=None),
         )
         return due is not None and due <= now
 
@@ -202,7 +202,7 @@ class Session:
         """How many clients are connected."""
         return len(self._clients)
 
-    def attach(self, client: Client) -> None:
+    def attach(self, client: Client, page: str = "") -> None:
         """A client has connected. It gets changes once it has the document (``subscribe``).
 
         Raises:
@@ -211,7 +211,7 @@ class Session:
         if self._lifetime is not Lifetime.LIVE:
             raise SessionGoneError(self.id)
         self._clients[client] = False
-        self._lost = False
+        self._lost.pop(page, None)
 
     def subscribe(self, client: Client) -> None:
         """From here on the client gets changes. Call it in the turn that gives it the document."""
@@ -229,12 +229,14 @@ class Session:
         self._pages.add(page)
         return False
 
-    def detach(self, client: Client, *, lost: bool) -> None:
+    def detach(self, client: Client, page: str = "", *, lost: bool) -> None:
         """A client has gone; ``lost`` says that it did not close the connection itself."""
         if self._clients.pop(client, None) is None:
             return
         self._idle_since = self._clock.monotonic()
-        self._lost = lost
+        self._lost.pop(page, None)
+        if lost and len(self._lost) < _MAX_PAGES:
+            self._lost[page] = self._idle_since
 
     # --- turns ------------------------------------------------------------------------------
 

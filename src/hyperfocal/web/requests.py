@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from hyperfocal.contexts import SessionRequest
+from hyperfocal.errors import AuthError
 
 __all__ = ("Scope", "header", "is_direct_local", "read_request", "restore_request")
 
@@ -102,9 +103,22 @@ def restore_request(own: SessionRequest, payload: Mapping[str, Any]) -> SessionR
     """The request of the page whose token a websocket presents.
 
     What the token knows of it goes before what the websocket's own request says.
+
+    Raises:
+        AuthError: the token, which a client may have made, says it in a shape that makes no sense.
     """
+    arguments = payload.get("arguments", own.arguments)
+    if not isinstance(arguments, dict) or not all(
+        isinstance(values, list) and all(isinstance(value, bytes) for value in values)
+        for values in arguments.values()
+    ):
+        raise AuthError("the token's arguments are malformed")
+    for name in ("headers", "cookies"):
+        texts = payload.get(name, {})
+        if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
+            raise AuthError(f"the token's {name} are malformed")
     return SessionRequest(
-        arguments=payload.get("arguments", own.arguments),
+        arguments=arguments,
         cookies=payload.get("cookies", own.cookies),
         headers=payload.get("headers", own.headers),
         method=own.method,

@@ -203,7 +203,12 @@ class Site:
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload and not context.knows(token.session_id):
             payload = {**request.payload(), **payload, **self._process_request(served, request)}
+        existed = context.knows(token.session_id)
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
+        if token.signed and not existed:
+            # The page outlived its session. If it had the document before, it is one that comes
+            # back, and would lose buffers; nobody here remembers.
+            session.note_page(token.page)
         return session, token.page
 
     def check_origin(self, scope: Scope) -> None:
