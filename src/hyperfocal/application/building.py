@@ -8,6 +8,7 @@ import bokeh.io
 from bokeh.application.application import Application
 from bokeh.document import Document
 
+from hyperfocal.document import current_document
 from hyperfocal.errors import BuildError
 
 __all__ = ("build_document",)
@@ -18,16 +19,16 @@ _REPLACED = ("output_notebook", "output_file", "show", "save", "reset_output")
 
 
 def build_document(application: Application, document: Document, url: str) -> None:
-    """Have the application fill the document.
-
-    ``curdoc()`` must be this document already.
+    """Have the application fill the document, which is ``curdoc()`` meanwhile.
 
     Raises:
         BuildError: a handler raised or reported failure, or a script called ``sys.exit``.
     """
     functions = {name: getattr(bokeh.io, name) for name in _REPLACED}
     try:
-        application.initialize_document(document)
+        # Bokeh's handlers leave their own entry behind when a script exits.
+        with current_document(document):
+            application.initialize_document(document)
     except (Exception, SystemExit) as error:
         summary = f"{type(error).__name__}: {error}"
         raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error

@@ -13,10 +13,9 @@ from bokeh.document.events import (
     SessionCallbackAdded,
     SessionCallbackRemoved,
 )
-from bokeh.io import curdoc
 
 from hyperfocal.document.changes import keep_payload
-from hyperfocal.document.curdoc import current_document
+from hyperfocal.document.curdoc import current_document, is_current
 from hyperfocal.errors import OutsideTurnError, SessionGoneError
 
 __all__ = ("ChangeSink", "RecordingCallbackManager")
@@ -96,7 +95,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
         if sink is not None and isinstance(event, DocumentPatchedEvent):
             sink.changed(event)
         invoker, event.callback_invoker = event.callback_invoker, None
-        with nullcontext() if curdoc() is document else current_document(document):
+        with nullcontext() if is_current(document) else current_document(document):
             try:
                 if invoker is not None:
                     invoker()

@@ -18,7 +18,7 @@ import bokeh.io.doc
 from bokeh.document import Document
 from bokeh.document.locking import UnlockedDocumentProxy
 
-__all__ = ("current_document", "no_document", "unlocked")
+__all__ = ("current_document", "is_current", "no_document", "unlocked")
 
 _Entry: TypeAlias = "weakref.ReferenceType[Document] | weakref.ReferenceType[UnlockedDocumentProxy]"
 
@@ -69,6 +69,12 @@ def _install() -> None:
 
 
 _install()
+
+
+def is_current(document: Document) -> bool:
+    """Whether ``curdoc()`` is this document."""
+    stack = _stack.get()
+    return bool(stack) and stack[-1]() is document
 
 
 @contextmanager
