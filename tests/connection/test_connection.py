@@ -221,6 +221,18 @@ async def test_a_traceback_reaches_the_client_in_development_mode_only() -> None
     assert "test_connection.py" in reply.content["traceback"]
 
 
+async def test_a_callback_that_raises_cancelled_error_is_answered_like_any_other() -> None:
+    bench = Bench()
+
+    def broken(attr: str, old: float, new: float) -> None:
+        raise asyncio.CancelledError
+
+    bench.slider.on_change("value", broken)
+    peer = bench.peer()
+    assert peer.set(bench.slider, "value", 5).kind is Kind.ERROR
+    assert peer.set(bench.div, "text", "goes on").kind is Kind.OK
+
+
 async def test_a_patch_with_a_bad_later_event_changes_nothing() -> None:
     bench = Bench()
     peer, other = bench.peer(), bench.peer()
@@ -403,6 +415,8 @@ async def test_a_session_that_is_gone_ends_the_connection() -> None:
     peer = bench.peer()
     bench.session.begin_closing()
     await bench.session.destroy()
+    assert peer.outbox.closing is not None
+    assert peer.outbox.closing.code == 1001
     with pytest.raises(PeerError) as caught:
         peer.send(Kind.PULL_DOC_REQ)
     assert caught.value.close_code == 1001

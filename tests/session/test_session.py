@@ -27,6 +27,7 @@ class Peer:
     """A client that reads at once."""
 
     def __init__(self) -> None:
+        self.ended = ""
         self.decoder = Decoder()
         self.messages: list[Message] = []
 
@@ -35,6 +36,9 @@ class Peer:
             message = self.decoder.feed(frame)
             if message is not None:
                 self.messages.append(message)
+
+    def end(self, reason: str) -> None:
+        self.ended = reason
 
     @property
     def events(self) -> list[Any]:
@@ -572,6 +576,9 @@ async def test_messages_are_json_in_three_text_frames() -> None:
     class Raw:
         def offer(self, frames: tuple[Frame, ...]) -> None:
             raw_frames.extend(frames)
+
+        def end(self, reason: str) -> None:
+            raise AssertionError(reason)
 
     raw = Raw()
     bench.session.attach(raw)

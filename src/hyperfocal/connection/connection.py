@@ -104,6 +104,10 @@ class Connection:
                 OutboxOverflowed(self._url, self._session.id, self._outbox.queued_bytes)
             )
 
+    def end(self, reason: str) -> None:
+        """The session is over: let what is queued leave, then close."""
+        self._outbox.close(1001, reason)
+
     def receive(self, frame: Frame) -> Awaitable[None] | None:
         """Take one frame. Carries out the message that it completes.
 

@@ -50,6 +50,10 @@ class Client(Protocol):
         """Queue the frames of one message. Must not block and must not raise."""
         ...
 
+    def end(self, reason: str) -> None:
+        """The session is over; close the connection. Must not block and must not raise."""
+        ...
+
 
 class Session:
     """One document and all that belongs to it. Lives on one event loop.
@@ -143,6 +147,8 @@ class Session:
         """
         async with self.turn():
             self._lifetime = step(self._lifetime, Lifetime.DESTROYED)
+            for client in self._clients:
+                client.end("the session has ended; reload the page")
             self._clients.clear()
             self._changes.take()
             dispose(self.document, self.id)
