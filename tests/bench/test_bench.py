@@ -44,8 +44,9 @@ def test_a_quick_run_measures_both_peers(tmp_path: Path) -> None:
         (run,) = peer["runs"]
         assert peer["median"] == run["value"] > 0
         assert peer["extent"] == [run["value"], run["value"]]
-        assert 0 < run["client_share"] <= 1.1
-        assert run["server_share"] > 0
+        # CPU time is counted in ticks of 10 ms: a short run of a waiting server may show none.
+        assert 0 <= run["client_share"] <= 1.1
+        assert run["server_share"] >= 0
         assert run["latency_p50_ms"] <= run["latency_p99_ms"]
 
 

@@ -125,7 +125,10 @@ class Site:
             await asyncio.sleep(self.settings.check_unused_sessions_ms / 1000)
             for served in self.served:
                 try:
-                    await served.context.expire()
+                    async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                        await served.context.expire()
+                except TimeoutError:
+                    _log.error("%s: hooks of a session that ends take too long", served.url)
                 except Exception:
                     _log.exception("%s: looking for unused sessions failed", served.url)
 

@@ -20,6 +20,8 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
 #: Seconds that a peer has to answer a close before its connection is dropped.
 _CLOSE_TIMEOUT_S = 5.0
+#: Frames of one client that are taken before others get the event loop.
+_FRAMES_IN_A_ROW = 8
 #: Closed without a close frame (RFC 6455 section 7.1.5).
 _ABNORMAL = 1006
 
@@ -149,7 +151,11 @@ class _Transport:
 
     async def _read(self) -> tuple[int, str]:
         """Feed the connection. Gives the close code and reason with which it ended."""
+        frames = 0
         while True:
+            frames += 1
+            if frames % _FRAMES_IN_A_ROW == 0:
+                await asyncio.sleep(0)  # a server that has more frames at hand does not yield
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
                 return event.get("code") or 1005, event.get("reason") or ""
