@@ -459,6 +459,64 @@ async def test_a_failing_server_callback_is_reported_by_name_and_stays() -> None
     assert failures[0].url == "/app"
 
 
+async def test_a_server_callback_that_raises_cancelled_error_or_an_interrupt_stays() -> None:
+    bench = Bench(application(tiny))
+
+    def broken() -> None:
+        raise asyncio.CancelledError
+
+    def interrupting() -> None:
+        raise KeyboardInterrupt
+
+    async def broken_later() -> None:
+        raise asyncio.CancelledError
+
+    for callback in (broken, interrupting, broken_later):
+        bench.app.server_context.add_periodic_callback(callback, 100)
+    await bench.clock.advance(0.25)
+    assert len(bench.events.of(CallbackFailed)) == 6
+
+
+async def test_after_unloading_no_callback_can_be_added() -> None:
+    bench = Bench(application(tiny))
+    bench.app.server_context.add_periodic_callback(lambda: None, 100)
+    await bench.app.close()
+    with pytest.raises(RuntimeError, match="unloaded"):
+        bench.app.server_context.add_next_tick_callback(lambda: None)
+
+
+async def test_there_is_no_session_while_it_is_built() -> None:
+    seen: list[Any] = []
+
+    def modify(doc: Document) -> None:
+        assert isinstance(doc.session_context, BokehSessionContext)
+        seen.append(doc.session_context.session)
+
+    session = await Bench(application(modify)).app.create_session_if_needed("a")
+    assert seen == [None]
+    assert session.context.session is session
+
+
+async def test_a_destroyed_hook_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hyperfocal.application import hooks
+
+    monkeypatch.setattr(hooks, "_DESTROYED_TIMEOUT_S", 0.01)
+
+    class Hanging(Handler):
+        def modify_document(self, doc: Document) -> None:
+            doc.title = "built"
+
+        async def on_session_destroyed(self, session_context: SessionContext) -> None:
+            await asyncio.Event().wait()
+
+    bench = Bench(Application(Hanging()))
+    session = await bench.app.create_session_if_needed("a")
+    await bench.app.discard(session, "test")
+    assert session.destroyed
+    (failed,) = bench.events.of(HookFailed)
+    assert isinstance(failed.error, TimeoutError)
+
+
 async def test_a_slow_periodic_callback_is_said_once() -> None:
     bench = Bench(application(tiny))
 

@@ -146,6 +146,8 @@ class BokehServerContext(ServerContext):
         with self._guard:
             if self._timers is None:
                 self._timers = application_context._make_timers()
+        if self._timers.closed:
+            raise RuntimeError("the application has been unloaded; no callback runs any more")
         callback_id = f"{kind.name.lower()}-{next(self._ids)}"
         self._timers.add(callback_id, kind, callback, milliseconds / 1000)
         return callback_id
@@ -217,8 +219,14 @@ class BokehSessionContext(SessionContext):
 
     @property
     def session(self) -> Session | None:
-        """The session itself; ``None`` before and after its life."""
-        return self._session
+        """The session itself; ``None`` before and after its life, so also while it is built.
+
+        Panel takes a session that is there for one whose callbacks can be locked and awaited.
+        """
+        session = self._session
+        if session is None or session.lifetime is Lifetime.BUILDING:
+            return None
+        return session
 
     async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
         """Run ``func(document)`` with the document's lock held.
@@ -524,7 +532,7 @@ class ApplicationContext:
         try:
             with no_document():
                 result = timer.callback()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             self._callback_failed(timer, error)
             return None
         return self._await_callback(timer, result) if inspect.isawaitable(result) else None
@@ -533,7 +541,12 @@ class ApplicationContext:
         try:
             with no_document():
                 await result
-        except (Exception, SystemExit) as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # we cancel it: the application unloads
+            self._callback_failed(timer, error)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._callback_failed(timer, error)
 
     def _callback_failed(self, timer: Timer, error: BaseException) -> None:

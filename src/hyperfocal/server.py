@@ -130,28 +130,30 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
         serving = asyncio.current_task()
-        caught = (signal.SIGINT, signal.SIGTERM)
+        asked: list[int] = []
 
-        def stop(number: signal.Signals) -> None:
-            if self.should_exit:
-                _log.error("Stopping at once: asked for a second time")
-                os._exit(1)
-            if self.started or serving is None:
-                self.handle_exit(number, None)
-            else:
-                self.should_exit = True
+        def end() -> None:
+            if not self.started and serving is not None:
                 serving.cancel()  # an application's hook may take its time, or for ever
 
-        for number in caught:
-            loop.add_signal_handler(number, stop, number)
+        def stop(number: int, frame: object) -> None:
+            # Runs between two instructions of whatever runs, so also when a callback is stuck.
+            if asked:
+                os.write(2, b"Stopping at once: asked for a second time\n")
+                os._exit(1)
+            asked.append(number)
+            self.should_exit = True
+            loop.call_soon_threadsafe(end)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         except asyncio.CancelledError:
             if not self.should_exit:
                 raise
         finally:
-            for number in caught:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:

@@ -118,6 +118,23 @@ def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
     assert "asked for a second time" in server.text
 
 
+def test_a_second_signal_ends_a_server_that_is_stuck_in_plain_code(tmp_path: Path) -> None:
+    script = tmp_path / "stuck.py"
+    script.write_text(
+        "import time\nfrom bokeh.io import curdoc\n"
+        "def stuck():\n    print('stuck', flush=True)\n    while True: time.sleep(0.01)\n"
+        "curdoc().add_timeout_callback(stuck, 300)\n"
+    )
+    with serving(script) as server:
+        httpx.get(f"{server.base}/stuck")
+        while "stuck\n" not in server.log:
+            assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.5)
+        assert server.stop(signal.SIGTERM) == 1
+
+
 def test_a_port_in_use_is_one_clear_line(app: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

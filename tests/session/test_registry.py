@@ -135,21 +135,29 @@ async def test_close_waits_for_builds_and_discards_everything() -> None:
     assert len(bench.registry) == 0
 
 
-async def test_somebody_who_comes_back_during_a_sweep_keeps_the_session(
+async def test_a_session_that_takes_its_time_to_go_delays_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
     bench.gate.set()
     first = await bench.registry.get_or_create("a", bench.build)
-    second = await bench.registry.get_or_create("b", bench.build)
-    due = {id(first): True, id(second): True}
-    monkeypatch.setattr(Session, "is_due", lambda self, now: due[id(self)])
+
+    async def build_second() -> Session:
+        return session("b")
+
+    second = await bench.registry.get_or_create("b", build_second)
+    monkeypatch.setattr(Session, "is_due", lambda self, now: True)
+    slow = asyncio.Event()
 
     async def destroy(session: Session, why: str) -> None:
-        due[id(second)] = False  # a client connects to the second while the first goes
+        if session is first:
+            await slow.wait()
         await bench.destroy(session, why)
 
     bench.registry._destroy = destroy
-    await bench.registry.expire(0.0)
-    assert [one for one, _ in bench.destroyed] == [first]
-    assert bench.registry.all() == [second]
+    sweep = asyncio.create_task(bench.registry.expire(0.0))
+    await settle()
+    assert [one for one, _ in bench.destroyed] == [second]
+    assert not bench.registry.knows("a")
+    slow.set()
+    assert await sweep == 2

@@ -169,6 +169,27 @@ async def test_changing_the_document_outside_of_a_turn_raises_what_bokeh_users_k
     assert "add_next_tick_callback" in str(caught.value)
 
 
+async def test_other_code_cannot_change_the_document_in_the_middle_of_a_turn() -> None:
+    bench = Bench()
+
+    async def outsider() -> None:
+        bench.slider.value = 3
+
+    other = asyncio.create_task(outsider())
+    async with bench.session.turn():
+        with pytest.raises(OutsideTurnError):
+            await other
+        bench.slider.value = 4
+        await asyncio.create_task(insider(bench))
+        await asyncio.get_running_loop().run_in_executor(None, setattr, bench.slider, "value", 6)
+    assert bench.slider.value == 6
+
+
+async def insider(bench: Bench) -> None:
+    """A task that the turn has started."""
+    bench.slider.value = 5
+
+
 # --- with_locked_document --------------------------------------------------------------------
 
 

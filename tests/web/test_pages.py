@@ -194,6 +194,8 @@ async def test_autoload_js_serves_pages_of_other_origins() -> None:
         )
         assert script.headers["content-type"].startswith("application/javascript")
         assert script.headers["access-control-allow-origin"] == "https://blog.example"
+        # The token in it is the visitor's: only pages that may connect get it with cookies.
+        assert "access-control-allow-credentials" not in script.headers
         assert f"{server.base}/static/js/bokeh.min.js" in script.text
         assert page_token(script.text)
         bare = await server.page("/a/autoload.js?bokeh-autoload-element=e1&resources=none")
@@ -252,6 +254,25 @@ async def test_a_directory_application_has_its_template_and_its_static_files(
         assert (css.status_code, css.text) == (200, "body {}")
         assert (await server.page(f"{base}/static/../main.py")).status_code == 404
         assert (await server.page("/static/js/bokeh.min.js")).status_code == 200
+
+
+async def test_a_directory_application_has_its_theme_and_its_request_hook(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    directory(folder)
+    (folder / "theme.yaml").write_text("attrs:\n  Plot:\n    outline_line_width: 7\n")
+    (folder / "app_hooks.py").write_text(
+        "def process_request(request):\n    return {'path': request.path}\n"
+    )
+    (folder / "main.py").write_text(
+        "from bokeh.io import curdoc\nfrom bokeh.plotting import figure\n"
+        "curdoc().add_root(figure(name='d'))\n"
+    )
+    app = Application(DirectoryHandler(filename=str(folder)))
+    async with running({"/app": app}) as server, server.client("/app") as client:
+        doc = await client.pull()
+        assert doc["roots"][0]["attributes"]["outline_line_width"] == 7
+        (session,) = server.context("/app").sessions
+        assert session.context.token_payload["path"] == "/app"
 
 
 async def test_extension_assets_are_found_where_pages_ask_for_them(tmp_path: Path) -> None:

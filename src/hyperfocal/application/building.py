@@ -29,7 +29,7 @@ def build_document(application: Application, document: Document, url: str) -> No
         # Bokeh's handlers leave their own entry behind when a script exits.
         with current_document(document):
             application.initialize_document(document)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are its own
         summary = f"{type(error).__name__}: {error}"
         raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
     finally:

@@ -3,11 +3,13 @@
 The policy is one for all: a hook that raises is logged with its traceback and counted
 (``HookFailed``), the other hooks run, the server and the session go on. A hook may be plain or
 ``async``; Bokeh's handlers hand the coroutine of an ``async def`` hook back without awaiting it,
-so each handler's result is awaited here until there is nothing left to await.
+so each handler's result is awaited here until there is nothing left to await. A hook at a session's
+end that takes longer than 5 seconds counts as failed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -17,6 +19,9 @@ from bokeh.application.application import Application, ServerContext, SessionCon
 from hyperfocal.telemetry import HookFailed, Telemetry
 
 __all__ = ("Hooks",)
+
+#: Seconds that a hook at a session's end may take; then the session goes without it.
+_DESTROYED_TIMEOUT_S = 5.0
 
 
 async def _settle(result: Any) -> None:
@@ -57,7 +62,7 @@ class Hooks:
         for receiver in self._receivers(hook):
             try:
                 result = getattr(receiver, hook)(context)
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._failed(hook, error)
             else:
                 if inspect.isawaitable(result):
@@ -67,7 +72,7 @@ class Hooks:
     async def _guarded(self, hook: str, result: Awaitable[Any]) -> None:
         try:
             await _settle(result)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._failed(hook, error)
 
     async def session_created(self, context: SessionContext) -> None:
@@ -76,13 +81,16 @@ class Hooks:
 
     async def session_destroyed(self, context: SessionContext) -> None:
         """Run ``on_session_destroyed``, before the document is taken apart."""
-        await self._run("on_session_destroyed", context)
+        await self._run("on_session_destroyed", context, _DESTROYED_TIMEOUT_S)
 
-    async def _run(self, hook: str, context: SessionContext) -> None:
+    async def _run(
+        self, hook: str, context: SessionContext, timeout_s: float | None = None
+    ) -> None:
         for receiver in self._receivers(hook):
             try:
-                await _settle(getattr(receiver, hook)(context))
-            except (Exception, SystemExit) as error:
+                async with asyncio.timeout(timeout_s):
+                    await _settle(getattr(receiver, hook)(context))
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._failed(hook, error)
 
     async def document_destroyed(
@@ -90,8 +98,9 @@ class Hooks:
     ) -> None:
         """Run one ``doc.on_session_destroyed`` callback. In a turn of the session."""
         try:
-            await _settle(callback(context))
-        except (Exception, SystemExit) as error:
+            async with asyncio.timeout(_DESTROYED_TIMEOUT_S):
+                await _settle(callback(context))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._failed("doc.on_session_destroyed", error)
 
     def process_request(self, request: Any) -> Mapping[str, Any]:
@@ -100,7 +109,7 @@ class Hooks:
         for receiver in self._receivers("process_request"):
             try:
                 payload.update(receiver.process_request(request))
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._failed("process_request", error)
         return payload
 

@@ -205,9 +205,7 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
         try:
             # Bokeh's handler takes the event apart, hence the copy.
             DocumentPatchedEvent.handle_event(document, _whole(event), setter)  # type: ignore[arg-type]
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # a plain callback may raise CancelledError, too
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             if failure is None:
                 failure = CallbackError(
                     f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))

@@ -28,7 +28,7 @@ from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.timers import Timer, TimerKind, Timers
-from hyperfocal.session.turn import Turn, current_turn, no_turn, turns_around
+from hyperfocal.session.turn import Turn, no_turn, turns_around
 from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
 from hyperfocal.wire import Frame, Kind, MessageIds, encode
@@ -333,10 +333,20 @@ class Session:
     # --- changes: the sink of the document --------------------------------------------------
 
     def may_change(self) -> bool:
-        """Whether the calling code may change the document: in a turn, and not unlocked."""
-        if self._turn is None:
+        """Whether the calling code may change the document: it belongs to the turn that runs."""
+        turn = self._turn
+        if turn is None:
             return False
-        return _unlocked_in.get() is not self._unlocked_mark or current_turn() is self._turn
+        if turn in turns_around():
+            return True
+        if _unlocked_in.get() is self._unlocked_mark:
+            return False
+        # Threads that a turn starts, in an executor, say, need not carry its context: let them.
+        # On the loop there is no such excuse; this is other code in the middle of the turn.
+        try:
+            return asyncio.get_running_loop() is not self._loop
+        except RuntimeError:
+            return True
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""
@@ -430,7 +440,7 @@ class Session:
         result: Any = None
         try:
             result = timer.callback()
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             self._callback_failed(timer, error)
         finally:
             if not inspect.isawaitable(result):
@@ -445,7 +455,7 @@ class Session:
         with turn:
             try:
                 await result
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._callback_failed(timer, error)
 
     async def _run_locked(self, timer: Timer) -> None:
@@ -460,7 +470,7 @@ class Session:
                 result = timer.callback()
                 if inspect.isawaitable(result):
                     await result
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._callback_failed(timer, error)
 
     async def _run_unlocked(self, timer: Timer) -> None:
@@ -470,7 +480,7 @@ class Session:
                 result = timer.callback()
                 if inspect.isawaitable(result):
                     await result
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._callback_failed(timer, error)
         finally:
             _unlocked_in.reset(token)

@@ -88,6 +88,11 @@ class Timers:
         self._started = started
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing runs any more."""
+        return self._closed
+
     def __len__(self) -> int:
         return len(self._timers)
 

@@ -58,7 +58,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         return HTMLResponse(html, headers=_PAGE_HEADERS)
 
     async def autoload(request: Request) -> Response:
-        cors = _cors(request)
+        cors = _cors(site, request)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=cors)
         element_id = request.query_params.get("bokeh-autoload-element", "")
@@ -111,8 +111,11 @@ def _script(text: str, status: int, headers: dict[str, str]) -> Response:
     )
 
 
-def _cors(request: Request) -> dict[str, str]:
-    """Any page may load the script; whether it may connect is for the websocket to decide."""
+def _cors(site: Site, request: Request) -> dict[str, str]:
+    """Any page may load the script; only pages that may connect may do so with cookies.
+
+    The script holds a token for the session that it makes, which knows the visitor's cookies.
+    """
     origin = request.headers.get("origin")
     asked = request.headers.get("access-control-request-headers")
     headers = {
@@ -121,7 +124,7 @@ def _cors(request: Request) -> dict[str, str]:
         "Access-Control-Allow-Headers": asked or "*",
         "Vary": "Origin",
     }
-    if origin is not None:
+    if origin is not None and site.origins.allows(origin):
         headers["Access-Control-Allow-Credentials"] = "true"
     return headers
 
