@@ -213,6 +213,15 @@ async def test_autoload_js_serves_pages_of_other_origins() -> None:
             assert (await server.page(f"/a/autoload.js{bad}")).status_code == 400
 
 
+async def test_pages_that_may_connect_may_load_the_autoload_script_with_cookies() -> None:
+    async with running({"/a": tiny}, websocket_origins=("blog.example",)) as server:
+        url = "/a/autoload.js?bokeh-autoload-element=e1"
+        for origin, given in (("https://blog.example", "true"), ("https://evil.example", None)):
+            script = await server.page(url, headers={"Origin": origin})
+            assert script.headers["access-control-allow-origin"] == origin
+            assert script.headers.get("access-control-allow-credentials") == given
+
+
 async def test_metadata_and_health() -> None:
     app = Application(FunctionHandler(tiny), metadata={"hi": "there"})
     async with running({"/a": app}) as server:
