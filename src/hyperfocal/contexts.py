@@ -526,30 +526,21 @@ class ApplicationContext:
     # --- server-level callbacks -----------------------------------------------------------------
 
     def _make_timers(self) -> Timers:
-        return Timers(self.io_loop, self._clock, self._run_timer, self._timer_late)
+        return Timers(
+            self.io_loop, self._clock, self._run_timer, self._timer_failed, self._timer_late
+        )
 
     def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
-        try:
-            with no_document():
-                result = timer.callback()
-        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
-            self._callback_failed(timer, error)
-            return None
-        return self._await_callback(timer, result) if inspect.isawaitable(result) else None
+        with no_document():
+            result = timer.callback()
+        return self._await_callback(result) if inspect.isawaitable(result) else None
 
-    async def _await_callback(self, timer: Timer, result: Awaitable[Any]) -> None:
-        try:
-            with no_document():
-                await result
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise  # we cancel it: the application unloads
-            self._callback_failed(timer, error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._callback_failed(timer, error)
+    @staticmethod
+    async def _await_callback(result: Awaitable[Any]) -> None:
+        with no_document():
+            await result
 
-    def _callback_failed(self, timer: Timer, error: BaseException) -> None:
+    def _timer_failed(self, timer: Timer, error: BaseException) -> None:
         self._telemetry.emit(CallbackFailed(self._name, timer.name, error))
 
     def _timer_late(self, timer: Timer, took_s: float) -> None:

@@ -21,11 +21,13 @@ class Bench:
         self.clock = ManualClock()
         self.start = self.clock.monotonic()
         self.late: list[str] = []
+        self.failures: list[BaseException] = []
         self.runs: list[float] = []
         self.timers = Timers(
             asyncio.get_running_loop(),
             self.clock,
             self.run,
+            lambda timer, error: self.failures.append(error),
             lambda timer, took: self.late.append(timer.name),
             started=started,
         )
@@ -123,6 +125,27 @@ async def test_an_async_periodic_timer_never_overlaps_itself() -> None:
     await settle()
     await bench.clock.advance(0.05)
     assert bench.runs == [0.1, 0.4]
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, SystemExit, KeyboardInterrupt, asyncio.CancelledError]
+)
+async def test_whatever_a_callback_raises_is_reported_and_a_periodic_one_goes_on(
+    error: type[BaseException],
+) -> None:
+    bench = Bench()
+
+    def plain() -> None:
+        raise error
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    bench.timers.add("a", TimerKind.PERIODIC, plain, 0.1)
+    bench.timers.add("b", TimerKind.PERIODIC, later, 0.1)
+    await bench.clock.advance(0.25)
+    assert [type(one) for one in bench.failures] == [error] * 4
 
 
 async def test_a_timer_that_is_removed_while_it_runs_does_not_run_again() -> None:

@@ -10,7 +10,13 @@ from bokeh.model import Model
 
 from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
 from hyperfocal.document.changes import Change, Changes
-from hyperfocal.document.curdoc import current_document, no_document, unlocked
+from hyperfocal.document.curdoc import (
+    current_document,
+    enter_document,
+    leave_document,
+    no_document,
+    unlocked,
+)
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
@@ -40,6 +46,8 @@ __all__ = (
     "dispose",
     "encode_changes",
     "encode_document",
+    "enter_document",
+    "leave_document",
     "mark_seen",
     "new_document",
     "no_document",

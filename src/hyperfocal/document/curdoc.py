@@ -11,14 +11,21 @@ from __future__ import annotations
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, TypeAlias
 
 import bokeh.io.doc
 from bokeh.document import Document
 from bokeh.document.locking import UnlockedDocumentProxy
 
-__all__ = ("current_document", "is_current", "no_document", "unlocked")
+__all__ = (
+    "current_document",
+    "enter_document",
+    "is_current",
+    "leave_document",
+    "no_document",
+    "unlocked",
+)
 
 _Entry: TypeAlias = "weakref.ReferenceType[Document] | weakref.ReferenceType[UnlockedDocumentProxy]"
 
@@ -77,14 +84,24 @@ def is_current(document: Document) -> bool:
     return bool(stack) and stack[-1]() is document
 
 
+def enter_document(document: Document) -> Token[tuple[_Entry, ...]]:
+    """Make ``curdoc()`` this document, until ``leave_document`` in the same context."""
+    return _stack.set((weakref.ref(document),))
+
+
+def leave_document(token: Token[tuple[_Entry, ...]]) -> None:
+    """Make ``curdoc()`` what it was, whatever happened since."""
+    _stack.reset(token)
+
+
 @contextmanager
 def current_document(document: Document) -> Generator[None]:
-    """Within, ``curdoc()`` is this document; afterwards it is what it was, whatever happened."""
-    token = _stack.set((weakref.ref(document),))
+    """Within, ``curdoc()`` is this document; afterwards it is what it was."""
+    token = enter_document(document)
     try:
         yield
     finally:
-        _stack.reset(token)
+        leave_document(token)
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime
 from hyperfocal.session.lock import TurnLock
+from hyperfocal.session.presence import Client
 from hyperfocal.session.registry import SessionRegistry
 from hyperfocal.session.request import SessionRequest
-from hyperfocal.session.session import Client, Session
+from hyperfocal.session.session import Session
 from hyperfocal.session.timers import Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, current_turn
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from hyperfocal.session.session import Session
 
@@ -17,7 +18,7 @@ class SessionRegistry:
         destroy: takes a session down; it has left the registry when this is called.
     """
 
-    def __init__(self, destroy: Callable[[Session, str], Awaitable[None]]) -> None:
+    def __init__(self, destroy: Callable[[Session, str], Coroutine[Any, Any, None]]) -> None:
         self._destroy = destroy
         self._sessions: dict[str, Session] = {}
         self._building: dict[str, asyncio.Task[Session]] = {}
@@ -71,13 +72,10 @@ class SessionRegistry:
         if self._sessions.get(session.id) is not session:
             return
         del self._sessions[session.id]
-        task = asyncio.get_running_loop().create_task(self._down(session, why))
+        task = asyncio.get_running_loop().create_task(self._destroy(session, why))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         await asyncio.shield(task)
-
-    async def _down(self, session: Session, why: str) -> None:
-        await self._destroy(session, why)
 
     async def expire(self, now: float) -> int:
         """Discard the sessions whose time has come (seconds on the monotonic clock).

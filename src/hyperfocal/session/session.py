@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Collection
-from contextvars import ContextVar
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from hyperfocal.clock import Clock
 from hyperfocal.document import (
@@ -14,45 +13,26 @@ from hyperfocal.document import (
     Changes,
     Document,
     DocumentPatchedEvent,
-    EncodedPatch,
-    Model,
     RecordingCallbackManager,
     dispose,
-    encode_changes,
     mark_seen,
-    unlocked,
-    unseen_models,
 )
 from hyperfocal.errors import SessionGoneError, TurnReentryError
+from hyperfocal.session.broadcast import broadcast
+from hyperfocal.session.callbacks import SessionCallbacks
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
-from hyperfocal.session.timers import Timer, TimerKind, Timers
-from hyperfocal.session.turn import Turn, no_turn, turns_around
+from hyperfocal.session.presence import Client, Presence
+from hyperfocal.session.turn import Turn, turns_around
 from hyperfocal.session.waiting import waits_for
-from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
-from hyperfocal.wire import Frame, Kind, MessageIds, encode
+from hyperfocal.telemetry import CallbackFailed, Telemetry
+from hyperfocal.wire import MessageIds
 
-__all__ = ("Client", "Session")
+__all__ = ("Session",)
 
-_MAX_PAGES = 10_000
 #: Seconds between looks at whether a turn waits for a task that waits for the turn's end.
 _REENTRY_CHECK_S = 0.05
-
-#: Names the session whose @without_document_lock callback the calling code belongs to.
-_unlocked_in: ContextVar[object] = ContextVar("hyperfocal_unlocked", default=None)
-
-
-class Client(Protocol):
-    """A connection, as a session sees it."""
-
-    def offer(self, frames: tuple[Frame, ...]) -> None:
-        """Queue the frames of one message. Must not block and must not raise."""
-        ...
-
-    def end(self, reason: str) -> None:
-        """The session is over; close the connection. Must not block and must not raise."""
-        ...
 
 
 class Session:
@@ -88,21 +68,13 @@ class Session:
         self.context: Any = None
         self.message_ids = message_ids if message_ids is not None else MessageIds()
         self._loop = loop
-        self._clock = clock
         self._telemetry = telemetry
-        self._rules = rules if rules is not None else ExpiryRules()
         self._lifetime = Lifetime.BUILDING
         self._lock = TurnLock()
         self._turn: Turn | None = None
         self._changes = Changes()
-        self._timers = Timers(loop, clock, self._run_timer, self._timer_late, started=False)
-        self._unlocked_mark = object()
-        self._clients: dict[Client, bool] = {}  # client -> it has the document
-        self._pages: set[str] = set()
-        self._lost: dict[str, float] = {}  # page -> when its connection was lost
-        self._blocked = 0
-        self._requested = False
-        self._idle_since = clock.monotonic()
+        self._callbacks = SessionCallbacks(self, loop, clock, telemetry)
+        self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
         callbacks = document.callbacks
         if not isinstance(callbacks, RecordingCallbackManager):
             raise TypeError("the document of a session comes from new_document()")
@@ -128,17 +100,17 @@ class Session:
     def go_live(self) -> None:
         """The document is built: clients may come, timers run, the unused lifetime begins."""
         self._lifetime = step(self._lifetime, Lifetime.LIVE)
-        self._idle_since = self._clock.monotonic()
-        self._timers.start()
+        self._presence.touch()
+        self._callbacks.start()
 
     def begin_closing(self) -> None:
         """Take no clients any more and stop the timers; turns are still possible."""
         self._lifetime = step(self._lifetime, Lifetime.CLOSING)
-        self._timers.close()
+        self._callbacks.close()
 
     async def end_callbacks(self, grace_s: float = 1.0) -> None:
         """Wait so many seconds for callbacks that run, then cancel them: they may hold a turn."""
-        await self._timers.wait_closed(grace_s)
+        await self._callbacks.wait_closed(grace_s)
 
     async def destroy(self) -> None:
         """End it: waits for the turn that runs, and lets go.
@@ -147,66 +119,23 @@ class Session:
         """
         async with self.turn():
             self._lifetime = step(self._lifetime, Lifetime.DESTROYED)
-            for client in self._clients:
-                client.end("the session has ended; reload the page")
-            self._clients.clear()
+            self._presence.end("the session has ended; reload the page")
             self._changes.take()
             dispose(self.document, self.id)
         self.context = None
+
+    # --- who is there, and for how long the session stays ------------------------------------
 
     def is_due(self, now: float) -> bool:
         """Whether it should be discarded now (monotonic seconds). Never while a turn runs."""
         if self._lifetime is not Lifetime.LIVE or self._lock.held:
             return False
-        due = self._rules.expires_at(
-            clients=len(self._clients),
-            blocked=self._blocked,
-            requested=self._requested,
-            idle_since=self._idle_since,
-            lost_at=max(self._lost.values(), default=None),
-        )
-        return due is not None and due <= now
-
-    def block_expiration(self) -> None:
-        """Keep the session although no client is there, until ``unblock_expiration``."""
-        self._blocked += 1
-
-    def unblock_expiration(self) -> None:
-        """Take back one ``block_expiration``.
-
-        Raises:
-            RuntimeError: nothing was blocked.
-        """
-        if self._blocked == 0:
-            raise RuntimeError("unblock_expiration called more often than block_expiration")
-        self._blocked -= 1
-        self._idle_since = self._clock.monotonic()
-
-    def request_expiration(self) -> None:
-        """Let the session go at the next check, once no client is there and nothing blocks it."""
-        self._requested = True
-
-    @property
-    def expiration_requested(self) -> bool:
-        """Whether ``request_expiration`` was called."""
-        return self._requested
-
-    @property
-    def expiration_blocked(self) -> bool:
-        """Whether the session is kept without clients."""
-        return self._blocked > 0
-
-    @property
-    def expiration_blocked_count(self) -> int:
-        """How many ``block_expiration`` calls have not been taken back."""
-        return self._blocked
-
-    # --- clients ----------------------------------------------------------------------------
+        return self._presence.is_due(now)
 
     @property
     def connection_count(self) -> int:
         """How many clients are connected."""
-        return len(self._clients)
+        return len(self._presence)
 
     def attach(self, client: Client, page: str = "") -> None:
         """A client has connected. It gets changes once it has the document (``subscribe``).
@@ -216,33 +145,50 @@ class Session:
         """
         if self._lifetime is not Lifetime.LIVE:
             raise SessionGoneError(self.id)
-        self._clients[client] = False
-        self._lost.pop(page, None)
+        self._presence.join(client, page)
 
     def subscribe(self, client: Client) -> None:
         """From here on the client gets changes. Call it in the turn that gives it the document."""
-        if client in self._clients:
-            self._clients[client] = True
+        self._presence.subscribe(client)
 
     def note_page(self, page: str) -> bool:
-        """A page is about to get the document. Returns whether it has had it before.
-
-        Past a number of pages that no honest use reaches, every page counts as known: that
-        costs it some speed, the reverse would cost it its arrays.
-        """
-        if page in self._pages or len(self._pages) >= _MAX_PAGES:
-            return True
-        self._pages.add(page)
-        return False
+        """A page is about to get the document. Returns whether it has had it before."""
+        return self._presence.note_page(page)
 
     def detach(self, client: Client, page: str = "", *, lost: bool) -> None:
         """A client has gone; ``lost`` says that it did not close the connection itself."""
-        if self._clients.pop(client, None) is None:
-            return
-        self._idle_since = self._clock.monotonic()
-        self._lost.pop(page, None)
-        if lost and len(self._lost) < _MAX_PAGES:
-            self._lost[page] = self._idle_since
+        self._presence.leave(client, page, lost=lost)
+
+    def block_expiration(self) -> None:
+        """Keep the session although no client is there, until ``unblock_expiration``."""
+        self._presence.block()
+
+    def unblock_expiration(self) -> None:
+        """Take back one ``block_expiration``.
+
+        Raises:
+            RuntimeError: nothing was blocked.
+        """
+        self._presence.unblock()
+
+    def request_expiration(self) -> None:
+        """Let the session go at the next check, once no client is there and nothing blocks it."""
+        self._presence.requested = True
+
+    @property
+    def expiration_requested(self) -> bool:
+        """Whether ``request_expiration`` was called."""
+        return self._presence.requested
+
+    @property
+    def expiration_blocked(self) -> bool:
+        """Whether the session is kept without clients."""
+        return self._presence.blocked > 0
+
+    @property
+    def expiration_blocked_count(self) -> int:
+        """How many ``block_expiration`` calls have not been taken back."""
+        return self._presence.blocked
 
     # --- turns ------------------------------------------------------------------------------
 
@@ -339,7 +285,7 @@ class Session:
             return False
         if turn in turns_around():
             return True
-        if _unlocked_in.get() is self._unlocked_mark:
+        if self._callbacks.unlocked:
             return False
         # Threads that a turn starts, in an executor, say, need not carry its context: let them.
         # On the loop there is no such excuse; this is other code in the middle of the turn.
@@ -358,135 +304,20 @@ class Session:
         if not self._lifetime.has_document:
             return
         if self._changes:
-            changes = self._changes.take()
-            fresh = unseen_models(self.document)
-            audiences: dict[object | None, EncodedPatch | None] = {}
-            frames: dict[object | None, tuple[Frame, ...]] = {}
-            # Who has had a hand in the changes must not hear of its own doing; under hold() that
-            # may be somebody else than this turn's originator.
-            setters = {setter for change in changes for setter in change.setters}
-            for client, has_document in list(self._clients.items()):
-                if not has_document:
-                    continue
-                own = client is turn.originator or client in setters
-                audience = client if own else None
-                if audience not in audiences:
-                    unseen = fresh - turn.defined if client is turn.originator else fresh
-                    patch = self._encode(changes, unseen, audience)
-                    audiences[audience] = patch
-                    if patch is not None:
-                        frames[audience] = encode(
-                            Kind.PATCH_DOC,
-                            patch.content,
-                            msgid=self.message_ids(),
-                            buffers=patch.buffers,
-                        )
-                if audience in frames:
-                    client.offer(frames[audience])
+            broadcast(turn, self._changes.take(), self._presence.subscribers(), self._unencodable)
         mark_seen(self.document)
 
-    def _encode(
-        self, changes: list[Change], fresh: Collection[Model], client: object | None
-    ) -> EncodedPatch | None:
-        try:
-            return encode_changes(self.document, changes, fresh=fresh, client=client)
-        except Exception as error:
-            # One value that has no JSON form must not take the others of the turn with it.
-            encodable: list[Change] = []
-            for change in changes:
-                try:
-                    encode_changes(self.document, [change], fresh=fresh)
-                except Exception:
-                    self._telemetry.emit(
-                        CallbackFailed(self.url, f"encoding {change.event!r}", error, self.id)
-                    )
-                else:
-                    encodable.append(change)
-            return encode_changes(self.document, encodable, fresh=fresh, client=client)
-
-    # --- session callbacks ------------------------------------------------------------------
+    def _unencodable(self, change: Change, error: Exception) -> None:
+        what = f"encoding {change.event!r}"
+        self._telemetry.emit(CallbackFailed(self.url, what, error, self.id))
 
     def callback_added(self, callback: Any) -> None:
         """Start a timer for a session callback of the document. From any thread."""
-        if hasattr(callback, "period"):
-            self._timers.add(
-                callback, TimerKind.PERIODIC, callback.callback, callback.period / 1000
-            )
-        elif hasattr(callback, "timeout"):
-            self._timers.add(
-                callback, TimerKind.TIMEOUT, callback.callback, callback.timeout / 1000
-            )
-        else:
-            self._timers.add(callback, TimerKind.NEXT_TICK, callback.callback)
+        self._callbacks.add(callback)
 
     def callback_removed(self, callback: Any) -> None:
         """Stop the timer; a no-op when it has fired. From any thread."""
-        self._timers.discard(callback)
-
-    def _timer_late(self, timer: Timer, took_s: float) -> None:
-        self._telemetry.emit(TimerLate(self.url, timer.name, timer.delay_s, took_s))
-
-    def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
-        """Run a session callback: in place when the document is free and the callback plain."""
-        if getattr(timer.callback, "nolock", False):
-            return self._run_unlocked(timer)
-        try:
-            turn = self.turn_nowait()
-        except SessionGoneError:
-            return None
-        if turn is None:
-            return self._run_locked(timer)
-        turn.enter()
-        result: Any = None
-        try:
-            result = timer.callback()
-        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
-            self._callback_failed(timer, error)
-        finally:
-            if not inspect.isawaitable(result):
-                turn.end()
-        if not inspect.isawaitable(result):
-            return None
-        turn.leave()
-        return self._await_in_turn(timer, turn, result)
-
-    async def _await_in_turn(self, timer: Timer, turn: Turn, result: Awaitable[Any]) -> None:
-        """Go on with a turn in a task: the callback turned out to be asynchronous."""
-        with turn:
-            try:
-                await result
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
-                self._callback_failed(timer, error)
-
-    async def _run_locked(self, timer: Timer) -> None:
-        try:
-            turn = await self.acquire()
-        except SessionGoneError:
-            return
-        with turn:
-            if timer.removed and timer.kind is TimerKind.PERIODIC:
-                return
-            try:
-                result = timer.callback()
-                if inspect.isawaitable(result):
-                    await result
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
-                self._callback_failed(timer, error)
-
-    async def _run_unlocked(self, timer: Timer) -> None:
-        token = _unlocked_in.set(self._unlocked_mark)
-        try:
-            with no_turn(), unlocked(self.document):
-                result = timer.callback()
-                if inspect.isawaitable(result):
-                    await result
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._callback_failed(timer, error)
-        finally:
-            _unlocked_in.reset(token)
-
-    def _callback_failed(self, timer: Timer, error: BaseException) -> None:
-        self._telemetry.emit(CallbackFailed(self.url, timer.name, error, self.id))
+        self._callbacks.remove(callback)
 
 
 class _TurnRequest:

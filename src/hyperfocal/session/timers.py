@@ -63,7 +63,8 @@ class Timers:
     Args:
         loop: where the callbacks run.
         clock: decides when.
-        run: runs a timer's callback; may give an awaitable to wait for. It handles exceptions.
+        run: runs a timer's callback; may give an awaitable to wait for. Both may raise.
+        failed: called with the timer and what its callback raised; a periodic timer goes on.
         late: called once per periodic timer, with the timer and the seconds it took, when a
             run has taken longer than the period.
         started: begin at once; otherwise timers that are added wait for ``start()``.
@@ -74,6 +75,7 @@ class Timers:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         run: Callable[[Timer], Awaitable[None] | None],
+        failed: Callable[[Timer, BaseException], None],
         late: Callable[[Timer, float], None],
         *,
         started: bool = True,
@@ -81,6 +83,7 @@ class Timers:
         self._loop = loop
         self._clock = clock
         self._run = run
+        self._failed = failed
         self._late = late
         self._guard = threading.Lock()
         self._timers: dict[Hashable, Timer] = {}
@@ -207,7 +210,11 @@ class Timers:
                 del self._timers[timer.key]
                 timer.removed = True
         began = self._clock.monotonic()
-        pending = self._run(timer)
+        pending: Awaitable[None] | None = None
+        try:
+            pending = self._run(timer)
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
+            self._failed(timer, error)
         if pending is None:
             self._done(timer, began)
             return
@@ -218,6 +225,13 @@ class Timers:
     async def _finish(self, timer: Timer, pending: Awaitable[None], began: float) -> None:
         try:
             await pending
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # its owner ends
+            self._failed(timer, error)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            self._failed(timer, error)
         finally:
             self._done(timer, began)
 

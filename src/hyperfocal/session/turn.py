@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hyperfocal.document import Document, current_document
+from hyperfocal.document import Document, enter_document, leave_document
 
 if TYPE_CHECKING:
     from hyperfocal.session.session import Session
@@ -64,8 +64,7 @@ class Turn:
 
     __slots__ = (
         "__weakref__",
-        "_entered",
-        "_token",
+        "_tokens",
         "defined",
         "originator",
         "outer",
@@ -78,9 +77,8 @@ class Turn:
         self.originator = originator
         self.defined: frozenset[Any] = frozenset()
         self.task: asyncio.Task[Any] | None = None
-        self._entered: ExitStack | None = None
         self.outer = _current.get()
-        self._token: Token[weakref.ReferenceType[Turn] | None] | None = None
+        self._tokens: tuple[Token[Any], Token[Any]] | None = None
 
     @property
     def document(self) -> Document:
@@ -89,9 +87,10 @@ class Turn:
 
     def enter(self) -> None:
         """Make the calling context the one that holds the document."""
-        self._entered = ExitStack()
-        self._entered.enter_context(current_document(self.session.document))
-        self._token = _current.set(weakref.ref(self))
+        self._tokens = (
+            enter_document(self.session.document),
+            _current.set(weakref.ref(self)),
+        )
         try:
             self.task = asyncio.current_task()
         except RuntimeError:
@@ -99,12 +98,11 @@ class Turn:
 
     def leave(self) -> None:
         """Undo ``enter``, in the same context. The turn goes on."""
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
-        if self._entered is not None:
-            self._entered.close()
-            self._entered = None
+        if self._tokens is not None:
+            document, turn = self._tokens
+            self._tokens = None
+            _current.reset(turn)
+            leave_document(document)
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""
