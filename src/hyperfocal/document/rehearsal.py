@@ -1,0 +1,247 @@
+"""Whether the events of a client's patch fit the document, one after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from copy import copy, deepcopy
+from typing import Any
+
+import numpy as np
+from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.validation import validate
+from bokeh.document import Document
+from bokeh.events import Event
+from bokeh.model import Model
+from bokeh.models import ColumnDataSource
+
+from hyperfocal.errors import PatchError
+
+__all__ = ("Rehearsal",)
+
+_log = logging.getLogger("hyperfocal.document")
+
+
+class Rehearsal:
+    """Checks events one after the other, as if those before had been applied.
+
+    Each check gives the event to apply, or ``None`` for one to ignore. Rows are streamed and
+    patched on copies of the columns by Bokeh's own code, so that what passes here will pass there.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._shadows: dict[Model, _Shadow] = {}
+        self._checks: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+            "ModelChanged": self._model_changed,
+            "ColumnDataChanged": self._column_data_changed,
+            "ColumnsStreamed": self._columns_streamed,
+            "ColumnsPatched": self._columns_patched,
+            "TitleChanged": self._title_changed,
+            "RootAdded": self._root_added,
+            "RootRemoved": self._root_removed,
+            "MessageSent": self._message_sent,
+        }
+
+    def check(self, event: Any) -> dict[str, Any] | None:
+        """The event to apply, or ``None`` for one that is to be ignored.
+
+        Raises:
+            PatchError: it is not an event of the protocol.
+            Exception: Bokeh would not take it.
+        """
+        if not isinstance(event, dict):
+            raise PatchError("an event of the patch is not an object")
+        kind = event.get("kind")
+        check = self._checks.get(kind) if isinstance(kind, str) else None
+        if check is None:
+            raise PatchError(f"unknown kind of event {kind!r}")
+        return check(event)
+
+    def _model_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        kept = _only(event, "model", "attr", "new")
+        descriptor = _property(kept)
+        if descriptor is None:
+            return None
+        _validate(descriptor, kept["new"])
+        self._note_data(kept, kept["new"])
+        return kept
+
+    def _column_data_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        kept = _only(event, "model", "attr", "data")
+        descriptor = _property(kept)
+        if descriptor is None:
+            return None
+        model, data = _model(kept), _columns(kept, "data")
+        if event.get("cols") is not None:
+            kept["cols"] = event["cols"]
+            shadow = self._shadows.get(model)
+            now = shadow.whole() if shadow is not None else getattr(model, descriptor.name)
+            data = {**now, **data}
+        _validate(descriptor, data)
+        self._note_data(kept, data)
+        return kept
+
+    def _note_data(self, event: dict[str, Any], data: Any) -> None:
+        model = _model(event)
+        if isinstance(model, ColumnDataSource) and event["attr"] == "data":
+            self._shadows[model] = _Shadow(data)
+
+    def _columns_streamed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model", "attr", "data")
+        kept["rollover"] = rollover = event.get("rollover")
+        shadow, data = self._shadow(kept), _columns(kept, "data")
+        if not isinstance(rollover, int | None) or isinstance(rollover, bool):
+            raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
+        if rollover is not None and rollover < 0:
+            raise PatchError("the rollover of a ColumnsStreamed event is negative")
+        for name, column in data.items():
+            if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+                raise PatchError(f"column {name!r} of a ColumnsStreamed event is no column")
+        shadow.stream(data, rollover)
+        return kept
+
+    def _columns_patched(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model", "attr", "patches")
+        shadow, patches = self._shadow(kept), _columns(kept, "patches")
+        for name, entries in patches.items():
+            column: Any = _model(kept).data.get(name)  # type: ignore[attr-defined]
+            if isinstance(column, np.ndarray) and not column.flags.writeable:
+                raise PatchError(f"column {name!r} is read-only")
+            for index, value in entries:
+                _check_index(name, shadow.column(name), index, value)
+        shadow.patch(patches)
+        return kept
+
+    def _shadow(self, event: dict[str, Any]) -> _Shadow:
+        model = _model(event)
+        if not isinstance(model, ColumnDataSource) or event["attr"] != "data":
+            raise PatchError(f"a {event['kind']} event is not about the data of a ColumnDataSource")
+        if model not in self._shadows:
+            self._shadows[model] = _Shadow(model.data)
+        return self._shadows[model]
+
+    def _title_changed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "title")
+        if not isinstance(kept["title"], str):
+            raise PatchError("the title of a document is not text")
+        return kept
+
+    def _root_added(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model")
+        if _model(kept).document not in (None, self._document):
+            raise PatchError("a RootAdded event names a model of another document")
+        return kept
+
+    def _root_removed(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "model")
+        _model(kept)
+        return kept
+
+    def _message_sent(self, event: dict[str, Any]) -> dict[str, Any]:
+        kept = _only(event, "msg_type", "msg_data")
+        if not isinstance(kept["msg_type"], str):
+            raise PatchError("the type of a message is not a name")
+        if kept["msg_type"] == "bokeh_event" and not isinstance(kept["msg_data"], Event):
+            raise PatchError("a bokeh_event message carries no event")
+        return kept
+
+
+class _Shadow:
+    """What a source's data would be. Copies a column when it is first touched, and no other.
+
+    A client that edits one cell of a table must not cost a copy of the table.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data: Mapping[Any, Any] = data
+        self._deep: set[Any] = set()
+        with validate(False):
+            self._source = ColumnDataSource(data={})
+        self._columns: dict[Any, Any] = self._source.data  # type: ignore[assignment]
+
+    def column(self, name: Any) -> Any:
+        """A column, to look at; an empty one where there is none."""
+        return self._columns.get(name, self._data.get(name, ()))
+
+    def whole(self) -> dict[Any, Any]:
+        """All columns, to look at."""
+        return {**self._data, **self._columns}
+
+    def stream(self, data: dict[Any, Any], rollover: int | None) -> None:
+        """Stream as Bokeh would."""
+        for name in self._data:
+            self._touch(name, deep=False)
+        self._source.stream(data, rollover)
+
+    def patch(self, patches: dict[Any, Any]) -> None:
+        """Patch as Bokeh would."""
+        for name, entries in patches.items():
+            # An index of several parts reaches into a column's items.
+            self._touch(name, deep=any(isinstance(index, list | tuple) for index, _ in entries))
+        self._source.patch(patches)
+
+    def _touch(self, name: Any, *, deep: bool) -> None:
+        if deep and name not in self._deep and (name in self._columns or name in self._data):
+            self._deep.add(name)
+            # Past the property's own item setter, which would tell of a change.
+            dict.__setitem__(self._columns, name, deepcopy(self.column(name)))
+        elif name not in self._columns and name in self._data:
+            dict.__setitem__(self._columns, name, copy(self._data[name]))
+
+
+def _only(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    missing = [name for name in names if name not in event]
+    if missing:
+        raise PatchError(f"a {event['kind']} event has no {missing[0]!r}")
+    return {"kind": event["kind"], **{name: event[name] for name in names}}
+
+
+def _model(event: dict[str, Any]) -> Model:
+    model = event["model"]
+    if not isinstance(model, Model):
+        raise PatchError(f"the model of a {event['kind']} event is not a model")
+    return model
+
+
+def _property(event: dict[str, Any]) -> PropertyDescriptor[Any] | None:
+    """The property that an event sets; ``None`` where the server knows no such property."""
+    model, attr = _model(event), event["attr"]
+    if not isinstance(attr, str):
+        raise PatchError("the attribute of an event is not a name")
+    if attr not in model.properties():
+        _log.debug("ignored unknown attribute %r of %r", attr, model)
+        return None
+    return model.lookup(attr)
+
+
+def _validate(descriptor: PropertyDescriptor[Any], value: Any) -> None:
+    """Raise unless setting the property to this value would be accepted."""
+    prop = descriptor.property
+    try:
+        prop.validate(value)
+    except ValueError as error:
+        if not any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
+            raise PatchError(f"{descriptor.name}: {error}") from error
+
+
+def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
+    columns = event[name]
+    if not isinstance(columns, dict):
+        raise PatchError(f"the {name} of a {event['kind']} event are not columns")
+    return columns
+
+
+def _check_index(name: str, column: Any, index: Any, value: Any) -> None:
+    """What Bokeh's ``patch`` lets pass, and lists and BokehJS take differently."""
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        if not all(part is None or type(part) is int for part in parts):
+            raise PatchError(f"a slice for column {name!r} is not of whole numbers")
+        start, stop, step = index.indices(len(column))
+        if any(part is not None and part < 0 for part in parts) or step < 1 or start > stop:
+            raise PatchError(f"a slice for column {name!r} does not go forwards")
+        if len(range(start, stop, step)) != len(value):
+            raise PatchError(f"a slice for column {name!r} and its values differ in length")
+    elif isinstance(index, int) and index >= len(column):
+        raise PatchError(f"a ColumnsPatched event is outside of column {name!r}")
