@@ -11,7 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
+from hyperfocal.testing import page_token
 from tests.support.serving import serving
 
 APP = """
@@ -168,6 +171,8 @@ def test_what_is_no_application_is_one_clear_line(tmp_path: Path) -> None:
         ("--unused-session-lifetime", "0", "--unused-session-lifetime: got 0"),
         ("--check-unused-sessions", "0", "--check-unused-sessions: got 0"),
         ("--prefix", "a/../b", "--prefix"),
+        ("--websocket-max-buffers", "-1", "--websocket-max-buffers: got -1"),
+        ("--outbox-max-bytes", "5", "--outbox-max-bytes: got 5"),
         ("--allow-websocket-origin", "http://x.example", "HOST or HOST:PORT without a scheme"),
         ("--port", "many", "'many' is not a valid integer"),
         ("--log-level", "loud", "'loud' is not one of"),
@@ -189,7 +194,8 @@ def test_help_names_every_option() -> None:
     for option in (
         "--port", "--address", "--allow-websocket-origin", "--prefix", "--show", "--log-level",
         "--unused-session-lifetime", "--lost-session-lifetime", "--check-unused-sessions",
-        "--keep-alive", "--args", "--dev", "--session-ids",
+        "--keep-alive", "--args", "--dev", "--session-ids", "--websocket-max-message-size",
+        "--websocket-max-buffers", "--outbox-max-bytes", "--session-token-expiration",
     ):  # fmt: skip
         assert option in done.stdout
 
@@ -203,6 +209,19 @@ def test_log_level_decides_what_is_said(app: Path) -> None:
         httpx.get(f"{server.base}/hello")
         assert server.stop() == 0
     assert "created in" not in server.text
+
+
+def test_trace_tells_the_frames_of_websockets_and_debug_does_not(app: Path) -> None:
+    for level, told in (("trace", True), ("debug", False)):
+        with serving(app, "--log-level", level) as server:
+            page = httpx.get(f"{server.base}/hello")
+            with connect(
+                f"{server.base.replace('http', 'ws')}/hello/ws",
+                subprotocols=[Subprotocol("bokeh"), Subprotocol(page_token(page.text))],
+            ) as socket:
+                assert '"ACK"' in str(socket.recv())
+            server.stop()
+        assert ("> TEXT" in server.text) is told
 
 
 def test_show_opens_a_browser_on_each_application(app: Path, tmp_path: Path) -> None:

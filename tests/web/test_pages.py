@@ -11,6 +11,7 @@ from bokeh.application import Application
 from bokeh.application.handlers import DirectoryHandler, FunctionHandler
 from bokeh.document import Document
 from bokeh.models.widgets import Div
+from jinja2 import Template
 
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.testing import page_token
@@ -119,6 +120,18 @@ async def test_an_application_that_fails_shows_a_page_that_says_so() -> None:
         page = await server.page("/a")
         assert "LookupError: the secret is 42 &lt;b&gt;" in page.text
         assert "Traceback" in page.text
+
+
+async def test_a_template_that_raises_shows_the_same_page() -> None:
+    def broken(doc: Document) -> None:
+        doc.template = Template("{{ nothing.of.that }}")
+
+    async with running({"/a": broken}) as server:
+        page = await server.page("/a")
+        assert page.status_code == 500
+        assert "could not be started" in page.text
+        (failed,) = server.events.of(BuildFailed)
+        assert "UndefinedError" in str(failed.error)
 
 
 async def test_a_failure_that_passes_is_gone_at_the_next_request() -> None:

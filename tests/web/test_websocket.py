@@ -11,7 +11,10 @@ from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
 from bokeh.models.widgets import Div
 from bokeh.util.token import generate_jwt_token, generate_session_id
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
 
 from hyperfocal.auth import TokenAuthority
 from hyperfocal.clock import SystemClock
@@ -106,6 +109,32 @@ async def test_a_page_of_another_origin_is_refused_unless_allowed() -> None:
         for origin in ("https://good.example", "http://x.fine.example"):
             async with server.client("/a", token, headers={"Origin": origin}) as client:
                 await client.pull()
+
+
+async def test_without_a_setting_pages_of_this_machine_may_connect_and_no_others() -> None:
+    async with running({"/a": tiny}) as server:
+        token = await server.token("/a")
+        for origin in ("http://localhost:8000", "http://127.0.0.1", "https://[::1]:8443"):
+            async with server.client("/a", token, headers={"Origin": origin}) as client:
+                await client.pull()
+        for origin in ("http://localhost.evil.example", "http://evil.example:5006", "null"):
+            await refused(server, token, headers={"Origin": origin})
+
+
+async def test_idle_clients_are_pinged() -> None:
+    pings: list[Frame] = []
+
+    class Watching(ClientConnection):
+        def process_event(self, event: Frame | Request | Response) -> None:
+            if isinstance(event, Frame) and event.opcode is Opcode.PING:
+                pings.append(event)
+            super().process_event(event)
+
+    async with (
+        running({"/a": tiny}, keep_alive_ms=50) as server,
+        server.client("/a", create_connection=Watching),
+    ):
+        await until(lambda: len(pings) >= 2)
 
 
 async def test_an_unsigned_token_that_a_client_made_works_on_this_machine_only() -> None:

@@ -24,7 +24,7 @@ from hyperfocal.auth.signing import decode_base64url, encode_base64url, sign, ve
 from hyperfocal.clock import Clock
 from hyperfocal.errors import AuthError
 
-__all__ = ("Token", "TokenAuthority")
+__all__ = ("Token", "TokenAuthority", "dump_payload")
 
 _NONCE_BYTES = 12
 #: Proxies commonly refuse header lines of over 8 KB, and the token travels in one.
@@ -74,8 +74,17 @@ def _inflate(data: bytes) -> bytes:
     return plain
 
 
+def dump_payload(payload: Mapping[str, Any]) -> bytes:
+    """A payload as JSON that ``_unpack`` understands.
+
+    Raises:
+        TypeError: it holds something that is neither JSON nor bytes.
+        ValueError: it holds NaN or an infinity.
+    """
+    return json.dumps(_pack(dict(payload)), allow_nan=False).encode()
+
+
 def _pack(value: Any) -> Any:
-    """A form of a payload that JSON can hold and ``_unpack`` understands."""
     if isinstance(value, bytes):
         return {"bytes": encode_base64url(value)}
     if isinstance(value, dict):
@@ -88,27 +97,16 @@ def _pack(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a token")
 
 
-def _unpack(value: Any) -> Any:
-    """The reverse."""
+def _unpack(value: Any, *, wrapped: bool) -> Any:
+    """The reverse. Tokens made by Bokeh write bytes as ours do, and wrap nothing."""
     if isinstance(value, dict):
         if set(value) == {"bytes"} and isinstance(value["bytes"], str):
             return decode_base64url(value["bytes"])
-        if set(value) == {"dict"} and isinstance(value["dict"], dict):
+        if wrapped and set(value) == {"dict"} and isinstance(value["dict"], dict):
             value = value["dict"]
-        return {key: _unpack(item) for key, item in value.items()}
+        return {key: _unpack(item, wrapped=wrapped) for key, item in value.items()}
     if isinstance(value, list):
-        return [_unpack(item) for item in value]
-    return value
-
-
-def _unpack_bokeh(value: Any) -> Any:
-    """Tokens made by Bokeh write bytes as ours do, and wrap nothing."""
-    if isinstance(value, dict):
-        if set(value) == {"bytes"} and isinstance(value["bytes"], str):
-            return decode_base64url(value["bytes"])
-        return {key: _unpack_bokeh(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_unpack_bokeh(item) for item in value]
+        return [_unpack(item, wrapped=wrapped) for item in value]
     return value
 
 
@@ -168,7 +166,7 @@ class TokenAuthority:
 
     def _sealed(self, public: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
         nonce = self._random_bytes(_NONCE_BYTES)
-        plain = zlib.compress(json.dumps(_pack(dict(payload)), allow_nan=False).encode(), 6)
+        plain = zlib.compress(dump_payload(payload), 6)
         sealed = self._cipher.encrypt(nonce, plain, public["session_id"].encode())
         return self._encode({**public, "sealed": encode_base64url(nonce + sealed)})
 
@@ -205,10 +203,10 @@ class TokenAuthority:
                 )
             except InvalidTag as error:
                 raise ValueError("the sealed part was tampered with") from error
-            payload = _unpack(json.loads(_inflate(plain)))
+            payload = _unpack(json.loads(_inflate(plain)), wrapped=True)
         elif _BOKEH_ZLIB_KEY in public:
             packed = decode_base64url(public[_BOKEH_ZLIB_KEY])
-            payload = _unpack_bokeh(json.loads(_inflate(packed)))
+            payload = _unpack(json.loads(_inflate(packed)), wrapped=False)
         else:
             return {}
         if not isinstance(payload, dict):

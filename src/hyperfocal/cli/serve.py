@@ -124,6 +124,22 @@ class _Command(click.Command):
     help="Largest message a client may send.",
 )
 @click.option(
+    "--websocket-max-buffers",
+    type=int,
+    default=10_000,
+    show_default=True,
+    metavar="NUMBER",
+    help="Binary buffers that one message of a client may have.",
+)
+@click.option(
+    "--outbox-max-bytes",
+    type=int,
+    default=64 * 1024 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="What may wait for a client that does not read before it is disconnected.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(_LEVELS),
     default="info",
@@ -192,6 +208,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         check_unused_sessions_ms=options["check_unused_sessions"],
         keep_alive_ms=options["keep_alive"],
         websocket_max_message_bytes=options["websocket_max_message_size"],
+        websocket_max_buffers=options["websocket_max_buffers"],
+        outbox_max_bytes=options["outbox_max_bytes"],
         dev=options["dev"],
     )
 
@@ -203,32 +221,33 @@ def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> S
     port = sockets[0].getsockname()[1]
     origins = settings.websocket_origins
     if not origins:
-        hosts = ["localhost", "127.0.0.1", "[::1]"]
-        if settings.address not in (None, "0.0.0.0", "::"):
-            hosts.append(
-                f"[{settings.address}]" if ":" in str(settings.address) else str(settings.address)
-            )
+        hosts = ["localhost", "127.0.0.1", "[::1]", _host(settings)]
         origins = tuple(dict.fromkeys(f"{host}:{port}" for host in hosts))
     return replace(settings, port=port, websocket_origins=origins)
 
 
+def _host(settings: Settings) -> str:
+    """What a browser on this machine calls the address that is listened on."""
+    if settings.address in (None, "0.0.0.0", "::"):
+        return "localhost"
+    return f"[{settings.address}]" if ":" in str(settings.address) else str(settings.address)
+
+
 def _urls(settings: Settings, loaded: Any) -> tuple[str, list[str]]:
     applications: list[Loaded] = list(loaded)
-    host = settings.address if settings.address not in (None, "0.0.0.0", "::") else "localhost"
-    host = f"[{host}]" if ":" in str(host) else host
-    base = f"http://{host}:{settings.port}{settings.prefix}"
+    base = f"http://{_host(settings)}:{settings.port}{settings.prefix}"
     return f"{base}/", [base + one.url for one in applications]
 
 
 def _start_log(level: str) -> None:
-    if level == "trace":
-        level = "debug"
     logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+        level="DEBUG" if level == "trace" else level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
     )
-    if level == "debug":
-        # These tell the bytes of every frame; that is for whoever works on them.
-        for name in ("websockets", "asyncio"):
-            logging.getLogger(name).setLevel(logging.INFO)
+    if level == "trace":
+        return
+    # What remains tells the bytes of every frame and the server's own steps.
+    logging.getLogger("asyncio").setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from hyperfocal.pages import (
     index_page,
     notice_page,
 )
-from hyperfocal.telemetry import ConnectionRefused
+from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.web.site import Served, Site
 
 __all__ = ("Endpoint", "application_endpoints", "health", "index", "not_found", "root_url")
@@ -42,6 +43,10 @@ def root_url(site: Site, request: Request) -> str:
 def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
     """The endpoints of one application, by the name of their route."""
 
+    def failed(error: BuildError) -> Response:
+        html = failure_page(error, dev=site.settings.dev)
+        return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
+
     async def page(request: Request) -> Response:
         if request.method == "HEAD":
             return HTMLResponse(headers=_PAGE_HEADERS)
@@ -50,11 +55,16 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         except AuthError as error:
             return _refused(site, served, request, error)
         except BuildError as error:
-            html = failure_page(error, dev=site.settings.dev)
-            return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
+            return failed(error)
         bundle = site.statics.bundle(root_url(site, request))
-        async with session.turn() as turn:
-            html = document_page(turn.document, token, bundle)
+        try:
+            async with session.turn() as turn:
+                html = document_page(turn.document, token, bundle)
+        except Exception as raised:  # the application's template, most likely
+            detail = "".join(traceback.format_exception(raised))
+            failure = BuildError(served.url, f"{type(raised).__name__}: {raised}", detail)
+            site.telemetry.emit(BuildFailed(served.url, session.id, failure, detail))
+            return failed(failure)
         return HTMLResponse(html, headers=_PAGE_HEADERS)
 
     async def autoload(request: Request) -> Response:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority
+from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
@@ -28,6 +28,9 @@ _log = logging.getLogger("hyperfocal")
 
 #: Seconds that an application's sessions and hooks have to end at shutdown.
 _CLOSE_TIMEOUT_S = 10.0
+
+#: Whose pages may connect unless told otherwise. What listens knows its port and says so.
+_LOCAL_ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")
 
 #: What a token's payload says of the page's request, beside what hooks have added.
 _REQUEST = frozenset({"arguments", "headers", "cookies"})
@@ -79,7 +82,7 @@ class Site:
         self.policy = policy
         self.clock = clock
         self.statics = StaticFiles()
-        self.origins = OriginPolicy(settings.websocket_origins)
+        self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
             message_bytes=settings.websocket_max_message_bytes,
             buffers=settings.websocket_max_buffers,
@@ -196,17 +199,17 @@ class Site:
         """
         token = self.tokens.read(token_text)
         context = served.context
+        existed = context.knows(token.session_id)
         self.policy.check_token(
             token,
             now=self.clock.wall(),
             direct_local=is_direct_local(scope),
-            session_exists=context.knows(token.session_id),
+            session_exists=existed,
         )
         request = restore_request(read_request(scope), token.payload)
         payload: Mapping[str, Any] = token.payload
-        if "headers" not in payload and not context.knows(token.session_id):
+        if "headers" not in payload and not existed:
             payload = {**request.payload(), **payload, **self._process_request(served, request)}
-        existed = context.knows(token.session_id)
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         if token.signed and not existed:
             # The page outlived its session. If it had the document before, it is one that comes
@@ -224,7 +227,7 @@ class Site:
         if not self.origins.allows(origin):
             host = (origin or "").partition("://")[2] or origin
             raise AuthError(
-                f"origin {origin} is not allowed; start with --allow-websocket-origin={host}"
+                f"origin {origin} is not allowed; allow it with --allow-websocket-origin={host}"
             )
 
     def _process_request(self, served: Served, request: SessionRequest) -> dict[str, Any]:
@@ -232,7 +235,7 @@ class Site:
         kept: dict[str, Any] = {}
         for name, value in served.context.process_request(request).items():
             try:
-                self.tokens.issue("", {name: value})
+                dump_payload({name: value})
             except (TypeError, ValueError, RecursionError) as error:
                 self.telemetry.emit(HookFailed(served.url, f"process_request ({name})", error))
             else:

@@ -41,16 +41,14 @@ class WebSocketEndpoint:
             site.check_origin(scope)
             session, page = await site.open_websocket(served, scope, _token(scope))
         except (AuthError, ProtocolError) as error:
-            await self._refuse(scope, send, 403, error.reason)
+            await _refuse(site, served.url, scope, send, 403, error.reason)
             return
         except BuildError:
-            await self._refuse(scope, send, 500, "the application failed; see the server's log")
+            reason = "the application failed; see the server's log"
+            await _refuse(site, served.url, scope, send, 500, reason)
             return
         await send({"type": "websocket.accept", "subprotocol": "bokeh"})
         await _Transport(site, served, session, page, receive, send).run()
-
-    async def _refuse(self, scope: Scope, send: Send, status: int, reason: str) -> None:
-        await _refuse(self._site, self._served.url, scope, send, status, reason)
 
 
 class NoSuchWebSocket:
