@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from hyperfocal.telemetry import ConnectionClosed, SessionDestroyed
 from tests.browser.conftest import Tab
 from tests.support.applications import tiny
 from tests.support.proxy import Proxy
-from tests.support.serving import running
+from tests.support.serving import running, until
 
 pytestmark = pytest.mark.browser
 
@@ -41,18 +40,12 @@ def living(doc: Document) -> None:
     doc.add_root(column(slider, count, echo, plot))
 
 
-async def until(check: Any, timeout_s: float = 20) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not check():
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_a_page_comes_back_with_everything_after_45_seconds_without_a_network(
     tab: Tab,
 ) -> None:
-    async with running({"/a": living}, websocket_origins=("127.0.0.1:*",)) as server:
+    async with running({"/a": living}) as server:
         port = int(server.base.rpartition(":")[2])
         async with Proxy.to(port) as proxy:
             await tab.open(f"http://127.0.0.1:{proxy.port}/a")
@@ -87,7 +80,7 @@ async def test_a_page_comes_back_with_everything_after_45_seconds_without_a_netw
 
 @pytest.mark.timeout(90)
 async def test_a_page_comes_back_by_itself_after_a_short_cut(tab: Tab) -> None:
-    async with running({"/a": living}, websocket_origins=("127.0.0.1:*",)) as server:
+    async with running({"/a": living}) as server:
         port = int(server.base.rpartition(":")[2])
         async with Proxy.to(port) as proxy:
             await tab.open(f"http://127.0.0.1:{proxy.port}/a")
@@ -108,7 +101,6 @@ async def test_closing_the_tab_expires_the_session(context: BrowserContext) -> N
     tab = Tab(await context.new_page())
     async with running(
         {"/a": tiny},
-        websocket_origins=("127.0.0.1:*",),
         unused_session_lifetime_ms=300,
         check_unused_sessions_ms=50,
     ) as server:
@@ -176,7 +168,7 @@ async def test_a_callback_that_raises_leaves_the_page_working(tab: Tab) -> None:
         slider.on_change("value", changed)
         doc.add_root(column(slider, div))
 
-    async with running({"/a": fragile}, websocket_origins=("127.0.0.1:*",)) as server:
+    async with running({"/a": fragile}) as server:
         await tab.open(f"{server.base}/a")
         await tab.js("doc.get_model_by_name('slider').value = 13")
         await until(lambda: tab.problems)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -23,14 +22,7 @@ from hyperfocal.telemetry import ConnectionRefused, SessionCreated
 from hyperfocal.testing import WireClient
 from hyperfocal.wire import Kind
 from tests.support.applications import application, arrays, named, tiny
-from tests.support.serving import Running, running
-
-
-async def until(check: Any) -> None:
-    """Wait for something that is about to happen."""
-    async with asyncio.timeout(10):
-        while not check():
-            await asyncio.sleep(0.01)
+from tests.support.serving import Running, running, until
 
 
 async def test_a_conversation() -> None:
@@ -324,37 +316,6 @@ async def test_how_a_client_leaves_is_noticed() -> None:
         assert second in (1005, 1006)
         (session,) = server.context("/a").sessions
         assert session.connection_count == 0
-
-
-async def test_a_client_that_stops_reading_is_let_go_and_a_second_one_stays_live() -> None:
-    """Regression: today's server awaits a slow client's socket with the document locked."""
-
-    def big(doc: Document) -> None:
-        doc.add_root(Div(text="", name="div"))
-
-    async with running({"/a": big}, outbox_max_bytes=1 << 20) as server:
-        token = await server.token("/a")
-        async with (
-            server.client("/a", token) as stuck,
-            server.client("/a", token) as live,
-        ):
-            await stuck.pull()
-            doc = await live.pull()
-            stuck.socket.transport.pause_reading()
-            (session,) = server.context("/a").sessions
-            for number in range(200):
-                text = f"{number} " + "x" * 200_000
-                async with asyncio.timeout(5):
-                    await session.with_locked_document(
-                        lambda document, text=text: setattr(document.roots[0], "text", text)
-                    )
-                await live.roundtrip()
-            assert named(doc, "div")["id"]
-            assert live.patches()[-1]["new"].startswith("199 ")
-            await until(lambda: session.connection_count == 1)
-            stuck.socket.transport.resume_reading()
-            await stuck.socket.wait_closed()
-            assert stuck.socket.close_code == 1013
 
 
 async def test_closing_the_server_closes_sessions_with_their_hooks() -> None:

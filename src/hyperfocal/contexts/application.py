@@ -1,18 +1,4 @@
-"""The contexts: the face that applications see of the server and of their sessions.
-
-``ApplicationContext`` holds an application and what is global to all its sessions,
-``BokehServerContext`` is what server lifecycle hooks get, ``BokehSessionContext`` what session
-hooks get and what ``curdoc().session_context`` gives. They are usable on their own, without any
-web server:
-
-    async def main() -> None:
-        app = ApplicationContext(Application(FunctionHandler(modify_doc)))
-        session = await app.create_session_if_needed("an-id")
-        await session.context.with_locked_document(lambda doc: print(doc.roots))
-        await app.close()
-
-    asyncio.run(main())
-"""
+"""An application, what is global to all its sessions, and the sessions themselves."""
 
 # The three contexts share what no application should see.
 # pyright: reportPrivateUsage=false
@@ -21,27 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 import secrets
-import threading
-import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from bokeh.application.application import Application, ServerContext, SessionContext
+from bokeh.application.application import Application
 from bokeh.document import Document
 
 from hyperfocal.application import Hooks, build_document
 from hyperfocal.auth import TokenAuthority
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
-from hyperfocal.document import (
-    adopt_document,
-    new_document,
-    no_document,
-    set_session_context,
-)
-from hyperfocal.errors import BuildError, NoEventLoopError, UnknownCallbackError
+from hyperfocal.contexts.server import BokehServerContext
+from hyperfocal.contexts.session import BokehSessionContext
+from hyperfocal.document import new_document, no_document
+from hyperfocal.errors import BuildError, NoEventLoopError
 from hyperfocal.session import (
     ExpiryRules,
     Lifetime,
@@ -49,7 +29,6 @@ from hyperfocal.session import (
     SessionRegistry,
     SessionRequest,
     Timer,
-    TimerKind,
     Timers,
 )
 from hyperfocal.telemetry import (
@@ -64,213 +43,7 @@ from hyperfocal.telemetry import (
     TimerLate,
 )
 
-__all__ = ("ApplicationContext", "BokehServerContext", "BokehSessionContext", "SessionRequest")
-
-
-class BokehServerContext(ServerContext):
-    """What ``on_server_loaded`` and ``on_server_unloaded`` hooks get: callbacks and sessions.
-
-    Callbacks take no arguments and may be plain or ``async``. They run on the application's event
-    loop, outside of all sessions: to touch a document, go through
-    ``session_context.with_locked_document``. A callback that raises is logged and stays. All are
-    removed when the application unloads. Adding and removing is safe from any thread.
-
-    Args:
-        application_context: held weakly.
-    """
-
-    def __init__(self, application_context: ApplicationContext) -> None:
-        self._application_context = weakref.ref(application_context)
-        self._ids = itertools.count(1)
-        self._guard = threading.Lock()
-        self._timers: Timers | None = None
-
-    @property
-    def application_context(self) -> ApplicationContext | None:
-        """The application's context; ``None`` when that is gone."""
-        return self._application_context()
-
-    @property
-    def sessions(self) -> list[BokehSessionContext]:  # type: ignore[override]
-        """The session contexts of this application's live sessions, oldest first."""
-        application_context = self._application_context()
-        if application_context is None:
-            return []
-        return [session.context for session in application_context.sessions]
-
-    def add_next_tick_callback(self, callback: Callable[[], Any]) -> str:
-        """Run ``callback`` once, on the next tick of the event loop. Returns its id."""
-        return self._add(TimerKind.NEXT_TICK, callback, 0)
-
-    def remove_next_tick_callback(self, callback_id: str) -> None:
-        """Call off a callback before it has run.
-
-        Raises:
-            ValueError: it has run, was removed, or never was.
-        """
-        self._remove(TimerKind.NEXT_TICK, callback_id)
-
-    def add_timeout_callback(self, callback: Callable[[], Any], timeout_milliseconds: float) -> str:
-        """Run ``callback`` once, after a delay in milliseconds. Returns its id."""
-        return self._add(TimerKind.TIMEOUT, callback, timeout_milliseconds)
-
-    def remove_timeout_callback(self, callback_id: str) -> None:
-        """Call off a callback before it has run.
-
-        Raises:
-            ValueError: it has run, was removed, or never was.
-        """
-        self._remove(TimerKind.TIMEOUT, callback_id)
-
-    def add_periodic_callback(self, callback: Callable[[], Any], period_milliseconds: float) -> str:
-        """Run ``callback`` every so many milliseconds until it is removed. Returns its id.
-
-        It never overlaps itself and does not drift; beats that a slow run covers are skipped.
-        """
-        return self._add(TimerKind.PERIODIC, callback, period_milliseconds)
-
-    def remove_periodic_callback(self, callback_id: str) -> None:
-        """Stop a callback.
-
-        Raises:
-            ValueError: it was removed already, or never was.
-        """
-        self._remove(TimerKind.PERIODIC, callback_id)
-
-    def _add(self, kind: TimerKind, callback: Callable[[], Any], milliseconds: float) -> str:
-        application_context = self._application_context()
-        if application_context is None:
-            raise RuntimeError("the application of this server context is gone")
-        if not callable(callback):
-            raise TypeError(f"a {kind} callback must be callable, got {callback!r}")
-        with self._guard:
-            if self._timers is None:
-                self._timers = application_context._make_timers()
-        if self._timers.closed:
-            raise RuntimeError("the application has been unloaded; no callback runs any more")
-        callback_id = f"{kind.name.lower()}-{next(self._ids)}"
-        self._timers.add(callback_id, kind, callback, milliseconds / 1000)
-        return callback_id
-
-    def _remove(self, kind: TimerKind, callback_id: str) -> None:
-        if self._timers is None:
-            raise UnknownCallbackError(str(kind), callback_id)
-        self._timers.remove(callback_id, kind)
-
-    async def _remove_all(self) -> None:
-        if self._timers is not None:
-            self._timers.close()
-            await self._timers.wait_closed()
-
-
-class BokehSessionContext(SessionContext):
-    """What session hooks get, and what ``curdoc().session_context`` gives.
-
-    Args:
-        session_id: the session's id.
-        server_context: the context of the application's server side.
-        document: the session's document.
-        logout_url: where a user logs out, if anywhere.
-    """
-
-    def __init__(
-        self,
-        session_id: str,
-        server_context: BokehServerContext,
-        document: Document,
-        logout_url: str | None = None,
-    ) -> None:
-        super().__init__(server_context, session_id)  # type: ignore[arg-type]
-        self._document = document
-        self._logout_url = logout_url
-        self._session: Session | None = None
-        self._destroyed = False
-        self._request: SessionRequest | None = None
-        self._token_payload: Mapping[str, Any] = {}
-        set_session_context(document, self)
-
-    @property
-    def document(self) -> Document:
-        """The session's document. To touch it, use ``with_locked_document``."""
-        return self._document
-
-    @property
-    def destroyed(self) -> bool:
-        """``True`` once the session is discarded.
-
-        A later session may bear the same id; this object never comes back to life.
-        """
-        return self._destroyed
-
-    @property
-    def logout_url(self) -> str | None:
-        """Where the user logs out, or ``None``."""
-        return self._logout_url
-
-    @property
-    def request(self) -> SessionRequest | None:
-        """The request that made the session: arguments, cookies, headers."""
-        return self._request
-
-    @property
-    def token_payload(self) -> Mapping[str, Any]:
-        """What travels with the session's token: what ``process_request`` hooks gave, and more."""
-        return self._token_payload
-
-    @property
-    def session(self) -> Session | None:
-        """The session itself; ``None`` before and after its life, so also while it is built.
-
-        Panel takes a session that is there for one whose callbacks can be locked and awaited.
-        """
-        session = self._session
-        if session is None or session.lifetime is Lifetime.BUILDING:
-            return None
-        return session
-
-    async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
-        """Run ``func(document)`` with the document's lock held.
-
-        Returns:
-            What ``func`` returns, or what its awaitable gives. ``None``, without a call, when the
-            session is destroyed.
-
-        Raises:
-            TurnReentryError: called and awaited where the lock is held already.
-            Exception: what ``func`` raises; nobody else gets to see it.
-        """
-        if self._destroyed:
-            return None
-        if self._session is None:
-            self._session = self._own_session()
-        return await self._session.with_locked_document(func)
-
-    async def with_document_locked(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
-        """Run ``func(*args, **kw)`` with the document's lock held (the session's older method)."""
-        return await self.with_locked_document(lambda _: func(*args, **kw))
-
-    def _own_session(self) -> Session:
-        """A context that was made by hand gets a session of its own, for its lock."""
-        application_context = self._bokeh_server_context.application_context
-        if application_context is None:
-            raise RuntimeError("the application of this session context is gone")
-        adopt_document(self._document)
-        set_session_context(self._document, self)
-        session = application_context._make_session(self.id, self._document)
-        session.context = self
-        session.go_live()
-        return session
-
-    @property
-    def _bokeh_server_context(self) -> BokehServerContext:
-        context = self.server_context
-        if not isinstance(context, BokehServerContext):
-            raise TypeError("a BokehSessionContext needs a BokehServerContext")
-        return context
-
-    def _end(self) -> None:
-        self._destroyed = True
-        self._session = None
+__all__ = ("ApplicationContext",)
 
 
 class ApplicationContext:
