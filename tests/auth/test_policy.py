@@ -159,6 +159,13 @@ def test_a_server_whose_ids_are_made_elsewhere_makes_none() -> None:
         policy(EXTERNAL).new_session_id()
 
 
+def test_an_id_may_start_with_the_letters_that_tokens_start_with() -> None:
+    # One random id in a thousand does: it reads as base64url of something that begins with "{".
+    rules = SessionPolicy(UNSIGNED, SECRET, secret_given=True)
+    for start in ("ew", "ex", "ey", "ez", "eyJz"):
+        rules.check_session_id(start + "0" * 42, direct_local=True)
+
+
 # --- tokens ---------------------------------------------------------------------------------------
 
 

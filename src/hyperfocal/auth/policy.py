@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import orjson
+
 from hyperfocal.auth.signing import decode_base64url, make_session_id, sign, verify
 from hyperfocal.auth.tokens import Token
 from hyperfocal.config import SessionIds
@@ -16,7 +18,7 @@ _MAX_ID_CHARS = 512
 
 def _is_token(text: str) -> bool:
     try:
-        return decode_base64url(text.partition(".")[0]).startswith(b"{")
+        return isinstance(orjson.loads(decode_base64url(text.partition(".")[0])), dict)
     except ValueError:
         return False
 
