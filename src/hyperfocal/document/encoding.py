@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 from bokeh import __version__ as bokeh_version
 from bokeh.core.has_props import is_DataModel
 from bokeh.core.property.descriptors import UnsetValueError
-from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.document.events import (
     ColumnDataChangedEvent,
@@ -24,6 +21,7 @@ from bokeh.document.events import (
 from bokeh.model import Model
 
 from hyperfocal.document.changes import Change
+from hyperfocal.document.encoder import Encoder
 from hyperfocal.wire import Buffer, dump_json
 
 __all__ = ("EncodedPatch", "encode_changes", "encode_document")
@@ -35,73 +33,6 @@ class EncodedPatch:
 
     content: str
     buffers: tuple[Buffer, ...] = ()
-
-
-class _Encoder(Serializer):
-    """Bokeh's serializer, with a say in how bytes leave and which models are only referred to.
-
-    Args:
-        known: the document whose models the audience knows already, apart from ``fresh``.
-        fresh: models that it does not know yet.
-        inline: put bytes into the JSON instead of buffers of their own.
-    """
-
-    def __init__(
-        self,
-        known: Document | None = None,
-        fresh: Collection[Model] = (),
-        *,
-        inline: bool = False,
-    ) -> None:
-        super().__init__()
-        self._known = known.models if known is not None else None
-        self._fresh = fresh
-        self._inline = inline
-        self._payloads: list[Buffer] = []
-
-    @property
-    def payloads(self) -> tuple[Buffer, ...]:
-        return tuple(self._payloads)
-
-    def get_ref(self, obj: Any) -> Any:
-        ref = super().get_ref(obj)
-        if ref is not None or self._known is None or not isinstance(obj, Model):
-            return ref
-        known = self._known.get_by_id(obj.id) is obj and obj not in self._fresh
-        return obj.ref if known else None
-
-    def defined(self, model: Model) -> bool:
-        """Whether this encoder has written the model's definition."""
-        return super().get_ref(model) is not None
-
-    def _encode(self, obj: Any) -> Any:
-        if self._known is None or not isinstance(obj, Model) or not self._known.seen(obj.id):
-            return super()._encode(obj)
-        # It was away and is back. A client that still has it takes this for an update, so
-        # properties that went back to their defaults meanwhile must be named too.
-        self.add_ref(obj, obj.ref)
-        values = obj.properties_with_values(include_defaults=True)
-        return {
-            "type": "object",
-            "name": obj.__qualified_model__,
-            "id": obj.id,
-            "attributes": {name: self.encode(value) for name, value in values.items()},
-        }
-
-    def has_ref(self, obj: Any) -> bool:
-        return self.get_ref(obj) is not None
-
-    def _encode_bytes(self, obj: bytes | memoryview) -> Any:
-        # A copy: the array may change before the frames have left.
-        data = bytes(obj)
-        if self._inline:
-            # BokehJS unpacks inline bytes with gzip; level 0 costs next to nothing here and little
-            # over there (measured: shared/CONTRACT.md, "Reconnecting").
-            packed = gzip.compress(data, compresslevel=0, mtime=0)
-            return {"type": "bytes", "data": base64.b64encode(packed).decode("ascii")}
-        buffer = Buffer(f"b{len(self._payloads)}", data)
-        self._payloads.append(buffer)
-        return {"type": "bytes", "data": {"id": buffer.id}}
 
 
 def encode_document(document: Document, *, inline: bool = False) -> EncodedPatch:
@@ -116,7 +47,7 @@ def encode_document(document: Document, *, inline: bool = False) -> EncodedPatch
     Raises:
         SerializationError: a value has no JSON form.
     """
-    encoder = _Encoder(inline=inline)
+    encoder = Encoder(inline=inline)
     data_models = [cls for cls in Model.model_class_reverse_map.values() if is_DataModel(cls)]
     # The order matters: what comes first is defined, what comes later refers to it.
     defs = encoder.encode(data_models)
@@ -156,7 +87,7 @@ def encode_changes(
         SerializationError: a value has no JSON form.
     """
     told = list(changes)
-    encoder = _Encoder(document, fresh)
+    encoder = Encoder(document, fresh)
     events: list[Any] = []
     unsaid: list[Change] = []
     interleaved = _interleaved(told, client)
@@ -210,7 +141,7 @@ def _interleaved(changes: Iterable[Change], client: object | None) -> list[Model
     return list(found)
 
 
-def _whole_value(encoder: Serializer, model: Model, attr: str) -> Any:
+def _whole_value(encoder: Encoder, model: Model, attr: str) -> Any:
     """A ModelChanged event with what the property holds, and the model's definition if need be."""
     return {
         "kind": "ModelChanged",
@@ -231,7 +162,7 @@ _ABOUT_MODEL = (
 )
 
 
-def _encode_change(encoder: Serializer, change: Change) -> Any:
+def _encode_change(encoder: Encoder, change: Change) -> Any:
     event = change.event
     if isinstance(event, ModelChangedEvent):
         try:
