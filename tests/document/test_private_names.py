@@ -16,6 +16,7 @@ from typing import Any
 import bokeh.io.doc
 import pytest
 from bokeh.application.application import SessionContext
+from bokeh.core.has_props import _default_resolver
 from bokeh.core.serialization import Buffer, Deserializer, Serializer
 from bokeh.document import Document
 from bokeh.document.callbacks import DocumentCallbackManager, invoke_with_curdoc
@@ -77,6 +78,20 @@ def test_a_model_has_the_attribute(name: str) -> None:
     assert isinstance(getattr(Div(), name), dict)
 
 
+def test_plans_find_what_they_are_made_of() -> None:
+    descriptor: Any = Div.lookup("text")
+    properties: Any = Div.properties(_with_props=True)
+    assert properties["text"] is descriptor.property
+    assert descriptor.property._default == ""
+    assert descriptor.property._may_have_unstable_default() is False
+    assert descriptor._get(Div(text="a")) == "a"
+    assert isinstance(Div._overridden_defaults(), dict)
+    assert isinstance(Div.__overridden_defaults__, dict)
+    resolver: Any = _default_resolver
+    assert isinstance(resolver._known_models, dict)
+    assert Serializer()._references == {}
+
+
 def test_the_manager_of_callbacks_can_be_replaced() -> None:
     document = fresh()
     document.callbacks = manager = DocumentCallbackManager(document)
@@ -120,6 +135,10 @@ def test_our_stack_is_installed_in_the_place_of_that_list() -> None:
         (Serializer, "has_ref", ["self", "obj"]),
         (Serializer, "_encode", ["self", "obj"]),
         (Serializer, "_encode_bytes", ["self", "obj"]),
+        (Serializer, "_encode_dict", ["self", "obj"]),
+        (Serializer, "_encode_list", ["self", "obj"]),
+        (Serializer, "_encode_ndarray", ["self", "obj"]),
+        (Serializer, "_encode_set", ["self", "obj"]),
         (Serializer, "encode", ["self", "obj"]),
         (Deserializer, "_decode_object_ref", ["self", "obj"]),
         (Deserializer, "_decode_bytes", ["self", "obj"]),

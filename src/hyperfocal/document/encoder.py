@@ -157,10 +157,10 @@ class Encoder(Serializer):
         return {"type": "bytes", "data": {"id": buffer.id}}
 
     def _encode_list(self, obj: Any) -> Any:
-        kinds = set(map(type, obj))
+        kinds: set[Any] = set(map(type, obj))
         if kinds <= _PLAIN:
             return list(obj)
-        if kinds == _FLOATS and isfinite(sum(obj)):
+        if kinds <= _FLOATS and isfinite(sum(obj)):
             return list(obj)
         encode = self.encode
         return [encode(item) for item in obj]

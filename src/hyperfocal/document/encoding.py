@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bokeh import __version__ as bokeh_version
-from bokeh.core.has_props import is_DataModel
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.document import Document
 from bokeh.document.events import (
@@ -21,6 +20,7 @@ from bokeh.document.events import (
 from bokeh.model import Model
 
 from hyperfocal.document.changes import Change
+from hyperfocal.document.data_models import known_data_models
 from hyperfocal.document.encoder import Encoder
 from hyperfocal.wire import Buffer, dump_json
 
@@ -48,7 +48,7 @@ def encode_document(document: Document, *, inline: bool = False) -> EncodedPatch
         SerializationError: a value has no JSON form.
     """
     encoder = Encoder(inline=inline)
-    data_models = [cls for cls in Model.model_class_reverse_map.values() if is_DataModel(cls)]
+    data_models = known_data_models()
     # The order matters: what comes first is defined, what comes later refers to it.
     defs = encoder.encode(data_models)
     config = encoder.encode(document.config)
