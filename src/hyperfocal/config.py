@@ -70,6 +70,9 @@ class Settings:
     websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
     #: Bytes that may wait for a client that does not read before it is disconnected.
     outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Let Bokeh compute once per class what is the same for all models of a class
+    #: (``hyperfocal.document.acceleration``). For the whole process.
+    accelerate: bool = True
     #: Show tracebacks to clients. Never in production.
     dev: bool = False
 

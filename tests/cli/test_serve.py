@@ -145,6 +145,7 @@ def test_help_names_every_option() -> None:
         "--unused-session-lifetime", "--lost-session-lifetime", "--check-unused-sessions",
         "--keep-alive", "--args", "--dev", "--session-ids", "--websocket-max-message-size",
         "--websocket-max-buffers", "--outbox-max-bytes", "--session-token-expiration",
+        "--accelerate / --no-accelerate",
     ):  # fmt: skip
         assert option in done.stdout
 
@@ -192,6 +193,39 @@ def test_the_secret_comes_from_bokehs_variable(app: Path) -> None:
     with serving(app, env={"BOKEH_SECRET_KEY": "configured"}) as server:
         page = httpx.get(f"{server.base}/hello?bokeh-session-id=mine")
         assert page.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("--accelerate", True), ("--no-accelerate", False)]
+)
+def test_bokeh_is_accelerated_unless_told_not_to(
+    tmp_path: Path, option: str, expected: bool
+) -> None:
+    script = tmp_path / "asks.py"
+    script.write_text(
+        "from bokeh.io import curdoc\n"
+        "from hyperfocal.document import acceleration\n"
+        "curdoc().title = f'accelerated: {acceleration.installed()}'\n"
+    )
+    with serving(script, option) as server:
+        assert f"accelerated: {expected}" in httpx.get(f"{server.base}/asks").text
+
+
+@pytest.mark.parametrize(("options", "times"), [((), 1), (("--dev",), 2)])
+def test_mistakes_in_documents_are_logged_for_the_first_session_or_all_with_dev(
+    tmp_path: Path, options: tuple[str, ...], times: int
+) -> None:
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "from bokeh.io import curdoc\n"
+        "from bokeh.plotting import figure\n"
+        "curdoc().add_root(figure())\n"
+    )
+    with serving(script, *options) as server:
+        for _ in range(2):
+            assert httpx.get(f"{server.base}/bare").status_code == 200
+        server.stop()
+    assert server.text.count("MISSING_RENDERERS") == times
 
 
 def test_a_failing_script_is_logged_with_its_traceback_and_shown_in_dev(tmp_path: Path) -> None:

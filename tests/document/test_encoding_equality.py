@@ -1,6 +1,7 @@
 """Our encoder against Bokeh's: every model class, themes, deleted values, every kind of value.
 
-Two documents are made alike; Bokeh encodes one, we the other. What is compared includes the order
+Two documents are made alike; Bokeh encodes one, we the other, which is made with and without
+the acceleration of Bokeh's methods. What is compared includes the order
 of properties, which decides where a model is defined and where it is referred to.
 """
 
@@ -8,19 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
-import gzip
 import json
-import random
 import warnings
 import weakref
 from array import array as typed_array
-from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -38,134 +36,18 @@ from hypothesis import strategies as st
 
 from hyperfocal.document import Model, encode_document, new_document
 from hyperfocal.document.plans import plan_of
-
-
-def _stands_alone(cls: type[Any]) -> bool:
-    """Whether one can be made from nothing and put into a document."""
-    try:
-        new_document().add_root(cls())
-    except (ValueError, TypeError, NotImplementedError, AttributeError):
-        return False
-    return True
-
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    CLASSES = sorted(
-        name
-        for name, cls in Model.model_class_reverse_map.items()
-        if cls.__module__.startswith("bokeh.") and _stands_alone(cls)
-    )
-
+from tests.document.twins import CLASSES, Twins, delete_some, with_theme
 
 #: Bokeh's type stubs do not know the units of data specs.
 Glyphs: Any = glyphs
 
-
-class _Canonical:
-    """JSON with ids by the order in which they come and bytes in place."""
-
-    def __init__(self, buffers: dict[str, bytes]) -> None:
-        self._buffers = buffers
-        self._ids: dict[str, int] = {}
-
-    def of(self, rep: Any) -> Any:
-        if isinstance(rep, list | tuple):
-            return [self.of(item) for item in rep]
-        if not isinstance(rep, dict):
-            return rep if not hasattr(rep, "to_bytes") else rep.to_bytes()
-        if rep.get("type") == "bytes":
-            data = rep["data"]
-            if isinstance(data, str):
-                return ["bytes", gzip.decompress(b64decode(data))]
-            return [
-                "bytes",
-                self._buffers[data["id"]] if isinstance(data, dict) else bytes(data.data),
-            ]
-        return [
-            (key, self._ids.setdefault(item, len(self._ids)) if key == "id" else self.of(item))
-            for key, item in rep.items()
-        ]
+MakeTwins: TypeAlias = Callable[[Callable[[Document], Any]], Twins]
 
 
-def bokehs(document: Document) -> Any:
-    content: Any = document.to_json()
-    return _Canonical({}).of(json.loads(json.dumps(_with_bytes(content.content))))
-
-
-def _with_bytes(rep: Any) -> Any:
-    """As Bokeh writes it into a page: bytes inline."""
-    if isinstance(rep, dict):
-        if rep.get("type") == "bytes":
-            return {"type": "bytes", "data": rep["data"].to_base64()}
-        return {key: _with_bytes(item) for key, item in rep.items()}
-    if isinstance(rep, list | tuple):
-        return [_with_bytes(item) for item in rep]
-    return rep
-
-
-def ours(document: Document) -> Any:
-    encoded = encode_document(document)
-    buffers = {buffer.id: bytes(buffer.payload) for buffer in encoded.buffers}
-    doc = json.loads(encoded.content)["doc"]
-    if "defs" in doc:
-        # Bokeh writes the definitions first; the order of a message's parts means nothing.
-        doc = {"version": doc["version"], "title": doc["title"], **doc}
-    return dict(_Canonical(buffers).of(doc))
-
-
-def outcome(encode: Callable[[Document], Any], document: Document) -> Any:
-    try:
-        return dict(encode(document))
-    except Exception as error:
-        return type(error), str(error).rpartition("at 0x")[0]
-
-
-def assert_alike(one: Document, other: Document) -> None:
-    theirs, mine = outcome(bokehs, one), outcome(ours, other)
-    assert mine == theirs
-
-
-class Twins:
-    """Two documents to which the same is done."""
-
-    def __init__(self, make: Callable[[Document], Any]) -> None:
-        self.one, self.other = new_document(), new_document()
-        for document in (self.one, self.other):
-            make(document)
-
-    def check(self) -> None:
-        assert_alike(self.one, self.other)
-
-    def each(self, act: Callable[[Document], Any]) -> None:
-        for document in (self.one, self.other):
-            act(document)
-
-
-def _with_theme(theme: Any) -> Callable[[Document], None]:
-    def act(document: Document) -> None:
-        document.theme = theme
-
-    return act
-
-
-def _delete_some(document: Document) -> None:
-    """Delete a third of what was set, the same in every document that was made alike."""
-    chance = random.Random(1)
-    todo = list(document.roots)
-    models: dict[Model, None] = {}
-    while todo:
-        model = todo.pop()
-        if model not in models:
-            models[model] = None
-            todo.extend(sorted(model.references() - set(models), key=lambda one: int(one.id[1:])))
-    for model in models:
-        for name in list(model._property_values):
-            if chance.random() < 0.33:
-                try:
-                    delattr(model, name)
-                except (AttributeError, ValueError, RuntimeError):
-                    continue
+@pytest.fixture(params=[False, True], ids=["plans", "plans-and-acceleration"])
+def make_twins(request: pytest.FixtureRequest) -> MakeTwins:
+    """Makes twins, one of them our way."""
+    return lambda make: Twins(make, accelerate=request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -176,17 +58,19 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_model_of_every_class_is_encoded_as_bokeh_encodes_it(name: str) -> None:
+def test_a_model_of_every_class_is_encoded_as_bokeh_encodes_it(
+    name: str, make_twins: MakeTwins
+) -> None:
     cls: Any = Model.model_class_reverse_map[name]
-    twins = Twins(lambda document: document.add_root(cls()))
+    twins = make_twins(lambda document: document.add_root(cls()))
     twins.check()
     for theme in (*built_in_themes.values(), None):
-        twins.each(_with_theme(theme))
+        twins.each(with_theme(theme))
         twins.check()
-    twins.each(_delete_some)
+    twins.each(delete_some)
     twins.check()
     twins.check()
-    twins.each(_with_theme(built_in_themes["dark_minimal"]))
+    twins.each(with_theme(built_in_themes["dark_minimal"]))
     twins.check()
 
 
@@ -223,20 +107,22 @@ def _figure(document: Document) -> None:
     document.js_on_event("document_ready", CustomJS(args={"slider": slider}, code="1"))
 
 
-def test_a_figure_is_encoded_as_bokeh_encodes_it() -> None:
-    twins = Twins(_figure)
+def test_a_figure_is_encoded_as_bokeh_encodes_it(make_twins: MakeTwins) -> None:
+    twins = make_twins(_figure)
     twins.check()
     twins.check()
     for theme in (*built_in_themes.values(), None):
-        twins.each(_with_theme(theme))
+        twins.each(with_theme(theme))
         twins.check()
-    twins.each(_delete_some)
+    twins.each(delete_some)
     twins.check()
     twins.check()
 
 
 @pytest.mark.parametrize("units", ["deg", "rad"])
-def test_the_units_of_a_data_spec_are_those_of_the_moment(units: str) -> None:
+def test_the_units_of_a_data_spec_are_those_of_the_moment(
+    units: str, make_twins: MakeTwins
+) -> None:
     def make(document: Document) -> None:
         document.add_root(Plot(background_fill_color="red"))
         document.add_root(Glyphs.Wedge(start_angle=1, start_angle_units=units))
@@ -245,7 +131,7 @@ def test_the_units_of_a_data_spec_are_those_of_the_moment(units: str) -> None:
         document.add_root(Glyphs.AnnularWedge(start_angle=0, end_angle=-0.0))
         document.add_root(Glyphs.Scatter(x=np.float64(3), y=float("nan"), size=10**20))
 
-    twins = Twins(make)
+    twins = make_twins(make)
     twins.check()
     twins.check()
 
@@ -361,8 +247,8 @@ VALUES: list[Any] = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}")
-def test_a_value_is_encoded_as_bokeh_encodes_it(value: Any) -> None:
-    twins = Twins(lambda document: document.add_root(Div(tags=[value, [value], {"k": value}])))
+def test_a_value_is_encoded_as_bokeh_encodes_it(value: Any, make_twins: MakeTwins) -> None:
+    twins = make_twins(lambda document: document.add_root(Div(tags=[value, [value], {"k": value}])))
     twins.check()
 
 
@@ -402,10 +288,10 @@ ARRAYS: list[Any] = [
 
 
 @pytest.mark.parametrize("value", ARRAYS, ids=lambda value: f"{value.dtype}-{value.shape}")
-def test_an_array_is_encoded_as_bokeh_encodes_it(value: Any) -> None:
-    twins = Twins(lambda document: document.add_root(Div(tags=[value])))
+def test_an_array_is_encoded_as_bokeh_encodes_it(value: Any, make_twins: MakeTwins) -> None:
+    twins = make_twins(lambda document: document.add_root(Div(tags=[value])))
     twins.check()
-    twins = Twins(lambda document: document.add_root(CustomJS(args={"x": value}, code="")))
+    twins = make_twins(lambda document: document.add_root(CustomJS(args={"x": value}, code="")))
     twins.check()
 
 
@@ -429,13 +315,13 @@ _values = st.recursive(
 
 @given(st.lists(_values, max_size=4))
 def test_any_values_are_encoded_as_bokeh_encodes_them(tags: list[Any]) -> None:
-    Twins(lambda document: document.add_root(Div(tags=tags))).check()
+    Twins(lambda document: document.add_root(Div(tags=tags)), accelerate=True).check()
 
 
 # --- classes of applications ----------------------------------------------------------------------
 
 
-def test_a_model_that_writes_itself_is_left_to_it() -> None:
+def test_a_model_that_writes_itself_is_left_to_it(make_twins: MakeTwins) -> None:
     class Own(Div):
         __view_model__ = "Div"
 
@@ -446,7 +332,7 @@ def test_a_model_that_writes_itself_is_left_to_it() -> None:
 
     try:
         assert plan_of(Own) is None
-        Twins(lambda document: document.add_root(Own(text="a"))).check()
+        make_twins(lambda document: document.add_root(Own(text="a"))).check()
     finally:
         _forget(Own)
 

@@ -16,7 +16,9 @@ from typing import Any
 import bokeh.io.doc
 import pytest
 from bokeh.application.application import SessionContext
-from bokeh.core.has_props import _default_resolver
+from bokeh.core.has_props import HasProps, _default_resolver
+from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Buffer, Deserializer, Serializer
 from bokeh.document import Document
 from bokeh.document.callbacks import DocumentCallbackManager, invoke_with_curdoc
@@ -90,6 +92,14 @@ def test_plans_find_what_they_are_made_of() -> None:
     resolver: Any = _default_resolver
     assert isinstance(resolver._known_models, dict)
     assert Serializer()._references == {}
+
+
+def test_the_acceleration_finds_what_it_replaces() -> None:
+    assert {"__init__", "_overridden_defaults", "themed_values"} <= set(vars(HasProps))
+    assert {"_get", "_get_default", "has_unstable_default"} <= set(vars(PropertyDescriptor))
+    assert callable(PropertyValueContainer._register_owner)
+    assert Div()._unstable_themed_values == {}
+    assert Div()._initialized is True
 
 
 def test_the_manager_of_callbacks_can_be_replaced() -> None:
@@ -209,7 +219,6 @@ def test_no_private_name_is_touched_that_is_not_looked_for_here() -> None:
 
 
 def test_the_list_of_known_models_can_be_shortened() -> None:
-    from bokeh.core.has_props import _default_resolver
     from bokeh.model import Model
 
     resolver: Any = _default_resolver

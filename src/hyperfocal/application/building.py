@@ -18,12 +18,23 @@ __all__ = ("build_document",)
 _REPLACED = ("output_notebook", "output_file", "show", "save", "reset_output")
 
 
-def build_document(application: Application, document: Document, url: str) -> None:
+def build_document(
+    application: Application, document: Document, url: str, *, check: bool = True
+) -> None:
     """Have the application fill the document, which is ``curdoc()`` meanwhile.
+
+    Args:
+        application: fills it.
+        document: an empty document.
+        url: the application's URL path, for errors.
+        check: have Bokeh look for mistakes in what was built, which it logs as warnings. That
+            takes up to a third of the time, and says the same of every session.
 
     Raises:
         BuildError: a handler raised or reported failure, or a script called ``sys.exit``.
     """
+    if not check:
+        vars(document)["validate"] = lambda: None
     functions = {name: getattr(bokeh.io, name) for name in _REPLACED}
     try:
         # Bokeh's handlers leave their own entry behind when a script exits.
@@ -33,6 +44,7 @@ def build_document(application: Application, document: Document, url: str) -> No
         summary = f"{type(error).__name__}: {error}"
         raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
     finally:
+        vars(document).pop("validate", None)
         for name, function in functions.items():
             setattr(bokeh.io, name, function)
     for handler in application.handlers:

@@ -140,6 +140,13 @@ class _Command(click.Command):
     help="What may wait for a client that does not read before it is disconnected.",
 )
 @click.option(
+    "--accelerate/--no-accelerate",
+    default=True,
+    show_default=True,
+    help="Build documents faster, by replacing methods of Bokeh that compute for every model "
+    "what is the same for every model of a class.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(_LEVELS),
     default="info",
@@ -210,6 +217,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         websocket_max_message_bytes=options["websocket_max_message_size"],
         websocket_max_buffers=options["websocket_max_buffers"],
         outbox_max_bytes=options["outbox_max_bytes"],
+        accelerate=options["accelerate"],
         dev=options["dev"],
     )
 

@@ -86,6 +86,8 @@ class ApplicationContext:
         self._hooks = Hooks(application, self._telemetry, self._name)
         self._registry = SessionRegistry(self._destroy)
         self._server_context = BokehServerContext(self)
+        #: Whether Bokeh has looked for mistakes in a document of this application.
+        self._checked = False
 
     @property
     def _name(self) -> str:
@@ -269,7 +271,9 @@ class ApplicationContext:
         try:
             await self._hooks.session_created(context)
             async with session.turn():
-                build_document(self._application, document, self._name)
+                check = self._settings.dev or not self._checked
+                build_document(self._application, document, self._name, check=check)
+                self._checked = True
             session.go_live()
         except BaseException as error:
             if isinstance(error, BuildError):

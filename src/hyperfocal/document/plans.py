@@ -12,6 +12,7 @@ from copy import copy
 from math import isnan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import bokeh
 from bokeh.core.property.container import Dict, List, Set
 from bokeh.core.property.dataspec import DataSpec, UnitsSpec
 from bokeh.core.property.descriptors import (
@@ -25,6 +26,8 @@ from bokeh.core.property.vectorization import Expr, Field, Value
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.model import Model
 from bokeh.util.dataclasses import Unspecified
+
+from hyperfocal.document.releases import RELEASES
 
 if TYPE_CHECKING:
     from hyperfocal.document.encoder import Encoder
@@ -65,13 +68,18 @@ _MODEL_METHODS = (
 
 
 def plan_of(cls: type[Model]) -> Plan | None:
-    """The plan of a model class; ``None`` for one that says itself how it is written."""
+    """The plan of a model class; ``None`` for one that says itself how it is written.
+
+    Nor are there plans for releases of Bokeh on which they have not been tried: there Bokeh's own
+    serializer does the work.
+    """
     plan: Plan | None
     try:
         plan = cls.__dict__[_ATTRIBUTE]
     except KeyError:
         usual = all(getattr(cls, name) is getattr(Model, name) for name in _MODEL_METHODS)
-        plan = Plan(cls) if usual and not hasattr(cls, _THEMED) else None
+        tried = bokeh.__version__ in RELEASES
+        plan = Plan(cls) if tried and usual and not hasattr(cls, _THEMED) else None
         type.__setattr__(cls, _ATTRIBUTE, plan)
     return plan
 

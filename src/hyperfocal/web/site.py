@@ -15,6 +15,7 @@ from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_pa
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
+from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
 from hyperfocal.session import Session
@@ -258,6 +259,10 @@ def make_site(
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
     """
+    if settings.accelerate and not acceleration.install():
+        _log.info(
+            "Documents are built at Bokeh's own pace: its release %s is unknown", version("bokeh")
+        )
     time = clock if clock is not None else SystemClock()
     secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)

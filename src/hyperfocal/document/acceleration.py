@@ -1,0 +1,240 @@
+"""What Bokeh computes for every model although it is the same for every model of a class.
+
+``install`` replaces a few methods of Bokeh's ``HasProps`` and descriptors by ones that give the
+same results from what was found out once per class. Documents are built three to five times
+faster. The replacements are for the releases in ``RELEASES``, on which the suite that compares both
+has passed; on others, and with ``--no-accelerate``, Bokeh is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, cast
+
+import bokeh
+import bokeh.model.util
+from bokeh.core.has_props import HasProps
+from bokeh.core.property.bases import validation_on
+from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.singletons import Intrinsic, Undefined
+from bokeh.core.property.wrappers import (
+    PropertyValueContainer,
+    PropertyValueDict,
+    PropertyValueList,
+    PropertyValueSet,
+)
+
+from hyperfocal.document.releases import RELEASES
+
+__all__ = ("install", "installed", "uninstall")
+
+_ATTRIBUTE = "__hyperfocal_class__"
+_THEMED = "__themed_values__"
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_NOTHING: Any = object()
+
+
+class _Class:
+    """What is the same for all models of a class.
+
+    Attributes:
+        overridden: defaults that the class or its bases override, by property.
+        unstable: properties of which each model has a default of its own, in order.
+        defaults: by property, its default, and what is known of it once Bokeh has prepared it.
+        referring: properties that may refer to models, in order.
+    """
+
+    __slots__ = ("defaults", "overridden", "referring", "unstable")
+
+    def __init__(self, cls: type[HasProps]) -> None:
+        self.overridden: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            self.overridden.update(base.__dict__.get("__overridden_defaults__", {}))
+        own = cls.__overridden_defaults__
+        self.unstable: dict[str, PropertyDescriptor[Any]] = {}
+        for name in cls.properties(_with_props=True):
+            descriptor: Any = cls.lookup(name)
+            if isinstance(descriptor, PropertyDescriptor) and (  # an alias is none
+                descriptor.property._may_have_unstable_default()
+                or PropertyDescriptor.is_unstable(own.get(name))
+            ):
+                self.unstable[name] = descriptor
+        self.defaults: dict[str, tuple[Any, Any]] = {}
+        self.referring = tuple(cls.properties_with_refs())
+
+
+def _of(cls: type[HasProps]) -> _Class:
+    try:
+        return cast(_Class, cls.__dict__[_ATTRIBUTE])
+    except KeyError:
+        found = _Class(cls)
+        type.__setattr__(cls, _ATTRIBUTE, found)
+        return found
+
+
+def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
+    """A default that no theme overrides, if it follows from the class; else ``_NOTHING``.
+
+    Scalars are prepared (validated, transformed, wrapped) once, and so are empty containers, of
+    which each model gets its own. Applications may change a property's default, or switch
+    validation off for a while; neither meets a stale answer.
+    """
+    known = _of(cls)
+    name = descriptor.name
+    raw = known.overridden.get(name, _NOTHING)
+    if raw is _NOTHING:
+        raw = descriptor.property._default
+    before, prepared = known.defaults.get(name, _UNKNOWN)
+    if before is not raw:
+        if not validation_on():
+            return _NOTHING
+        prepared = _prepare(cls, descriptor, raw)
+        known.defaults[name] = (raw, prepared)
+    if type(prepared) is not type:
+        return prepared
+    return prepared() if _is_empty(raw() if callable(raw) else raw) else _NOTHING
+
+
+def _prepare(cls: type[HasProps], descriptor: PropertyDescriptor[Any], raw: Any) -> Any:
+    """A scalar; the type of an empty container to be made each time; or ``_NOTHING``."""
+    if type(raw) in _SCALARS:
+        prepared = descriptor.property.themed_default(cls, descriptor.name, None)
+        return prepared if type(prepared) in _SCALARS else _NOTHING
+    if _is_empty(raw() if isinstance(raw, FunctionType) else raw):
+        prepared = descriptor.property.themed_default(cls, descriptor.name, None)
+        if type(prepared) in _WRAPPERS and not prepared:
+            return type(prepared)
+    return _NOTHING
+
+
+def _is_empty(made: Any) -> bool:
+    return type(made) in _BUILTINS and not made
+
+
+_UNKNOWN = (object(), None)
+_BUILTINS = frozenset({list, dict, set})
+_WRAPPERS = frozenset({PropertyValueList, PropertyValueDict, PropertyValueSet})
+
+
+def _init(self: Any, **properties: Any) -> None:
+    super(HasProps, self).__init__()
+    values: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
+    self._property_values = values
+    self._unstable_default_values = kept
+    self._unstable_themed_values = {}
+    for name, value in properties.items():
+        if value is not Undefined and value is not Intrinsic:
+            setattr(self, name, value)
+    cls = type(self)
+    for name, descriptor in _of(cls).unstable.items():
+        if name in properties or name in values or name in kept:
+            continue
+        default = _default(cls, descriptor)
+        if default is _NOTHING:
+            descriptor._get(self)
+            continue
+        if isinstance(default, PropertyValueContainer):
+            default._register_owner(self, descriptor)
+        kept[name] = default
+    self._initialized = True
+
+
+def _overridden_defaults(cls: type[HasProps]) -> dict[str, Any]:
+    return _of(cls).overridden
+
+
+def _themed_values(self: Any) -> Any:
+    return self.__dict__.get(_THEMED)
+
+
+def _has_unstable_default(self: PropertyDescriptor[Any], obj: HasProps) -> bool:
+    return self.name in _of(type(obj)).unstable
+
+
+def _get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
+    name = self.name
+    theme = obj.themed_values()
+    if theme is not None and name in theme:
+        kept, default = obj._unstable_themed_values, _NOTHING
+    else:
+        kept, default = obj._unstable_default_values, _default(type(obj), self)
+    unstable = name in _of(type(obj)).unstable
+    if unstable and name in kept:
+        return kept[name]
+    if default is _NOTHING:
+        default = self.instance_default(obj)
+    if unstable:
+        if isinstance(default, PropertyValueContainer):
+            default._register_owner(obj, self)
+        kept[name] = default
+    return default
+
+
+def _get(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
+    try:
+        values = obj.__dict__["_property_values"]
+    except KeyError:
+        raise RuntimeError(
+            f"{type(obj).__name__}.{self.name} was read before HasProps.__init__"
+        ) from None
+    value = values.get(self.name, _NOTHING)
+    return self._get_default(obj) if value is _NOTHING else value
+
+
+def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
+    if not isinstance(value, HasProps):
+        bokeh.model.util.visit_value_and_its_immediate_references(value, visitor)
+        return
+    values = value._property_values
+    unset = value._unstable_default_values
+    for name in _of(type(value)).referring:
+        child = values.get(name, _NOTHING)
+        if child is _NOTHING:
+            child = unset.get(name, _NOTHING)
+            if child is _NOTHING or value.themed_values() is not None:
+                child = getattr(value, name)
+        if type(child) not in _SCALARS:
+            bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
+
+
+#: Where, what it is called, and what takes its place.
+_REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
+    (HasProps, "__init__", _init),
+    (HasProps, "_overridden_defaults", classmethod(_overridden_defaults)),
+    (HasProps, "themed_values", _themed_values),
+    (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
+    (PropertyDescriptor, "_get_default", _get_default),
+    (PropertyDescriptor, "_get", _get),
+    (bokeh.model.util, "visit_immediate_value_references", _visit_references),
+)
+
+_replaced: list[tuple[Any, str, Any]] = []
+
+
+def installed() -> bool:
+    """Whether Bokeh's methods are replaced at the moment."""
+    return bool(_replaced)
+
+
+def install() -> bool:
+    """Replace the methods, for the whole process. Does nothing the second time.
+
+    Returns:
+        False when this release of Bokeh is not among ``RELEASES``; it is left as it is.
+    """
+    if bokeh.__version__ not in RELEASES:
+        return False
+    if not _replaced:
+        for place, name, replacement in _REPLACEMENTS:
+            _replaced.append((place, name, vars(place)[name]))
+            setattr(place, name, replacement)
+    return True
+
+
+def uninstall() -> None:
+    """Put Bokeh's own methods back."""
+    while _replaced:
+        place, name, original = _replaced.pop()
+        setattr(place, name, original)

@@ -1,0 +1,211 @@
+"""Bokeh's methods and our replacements of them give the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, cast
+
+import bokeh
+import bokeh.model.util
+import pytest
+from bokeh.application.handlers import ScriptHandler
+from bokeh.core.has_props import HasProps
+from bokeh.core.properties import Either, Instance, Int, List, Override, Required, String
+from bokeh.core.property.bases import validation_on
+from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
+from bokeh.core.property.validation import validate
+from bokeh.document import Document
+from bokeh.model import Model
+from bokeh.models import Range1d
+from bokeh.models.widgets import Div, Slider
+from bokeh.themes import Theme
+
+from hyperfocal.document import acceleration, new_document
+from tests.document.twins import Twins, accelerated, plain
+
+HERE = Path(__file__).parent
+SCRIPTS = sorted(
+    [*HERE.parents[1].glob("examples/*.py"), *HERE.parents[1].glob("bench/apps/*.py")],
+    key=lambda path: path.name,
+)
+
+
+@pytest.fixture(params=[plain, accelerated])
+def way(request: pytest.FixtureRequest) -> Generator[None]:
+    """Everything here holds with Bokeh as it is, and with our replacements."""
+    with request.param():
+        yield
+
+
+class Base(Model):
+    """A model with every kind of default."""
+
+    number: Any = Int(default=3)
+    name_of: Any = String(default="base")
+    made: Any = List(Int, default=cast(Any, lambda: [1, 2]))
+    empty: Any = List(Int)
+    either: Any = Either(Int, List(Int), default=5)
+    part: Any = Instance(Range1d, default=cast(Any, lambda: Range1d(start=0, end=7)))
+    needed: Any = Required(Int)
+
+
+class Derived(Base):
+    """Overrides some."""
+
+    number: Any = Override(default=4)
+    empty: Any = Override(default=lambda: [9])
+
+
+class Wrong(Model):
+    """A model whose default its own property refuses."""
+
+    count: Any = Int(default=cast(Any, "many"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_application_builds_the_same_document(script: Path) -> None:
+    def build(document: Document) -> None:
+        handler = ScriptHandler(filename=str(script))
+        handler.modify_document(document)
+        assert not handler.failed, handler.error_detail
+
+    twins = Twins(build, accelerate=True)
+    twins.check()
+    twins.check()
+
+
+@pytest.mark.usefixtures("way")
+def test_defaults_are_those_of_the_class() -> None:
+    base, derived = Base(needed=1), Derived(needed=2)
+    assert (base.number, base.name_of, base.made, base.empty, base.either) == (
+        3,
+        "base",
+        [1, 2],
+        [],
+        5,
+    )
+    assert (derived.number, derived.empty, derived.made) == (4, [9], [1, 2])
+
+
+@pytest.mark.usefixtures("way")
+def test_each_model_has_containers_and_parts_of_its_own() -> None:
+    one, other = Base(), Base()
+    one.empty.append(7)
+    one.made.append(3)
+    assert (other.empty, other.made) == ([], [1, 2])
+    assert one.part is one.part
+    assert one.part is not other.part
+
+
+@pytest.mark.usefixtures("way")
+def test_a_change_of_an_unset_container_is_noticed() -> None:
+    seen: list[Any] = []
+    base = Base()
+    base.on_change("empty", lambda attr, old, new: seen.append((attr, list(old), list(new))))
+    base.empty.append(7)
+    assert seen == [("empty", [], [7])]
+
+
+@pytest.mark.usefixtures("way")
+def test_an_unset_property_raises() -> None:
+    with pytest.raises(UnsetValueError):
+        _ = Base().needed
+
+
+@pytest.mark.usefixtures("way")
+def test_reading_before_the_beginning_raises() -> None:
+    with pytest.raises(RuntimeError, match=r"before HasProps\.__init__"):
+        PropertyDescriptor._get(Base.lookup("number"), Base.__new__(Base))
+
+
+@pytest.mark.usefixtures("way")
+def test_arguments_are_validated_and_converted() -> None:
+    with pytest.raises(ValueError, match="number"):
+        Base(number="three")
+    with pytest.raises(AttributeError, match="unexpected attribute"):
+        Base(numbre=3)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_default_that_is_changed_later_counts() -> None:
+    assert Base().name_of == "base"
+    prop: Any = Base.lookup("name_of").property
+    prop._default = "other"
+    try:
+        assert Base().name_of == "other"
+    finally:
+        prop._default = "base"
+    assert Base().name_of == "base"
+
+
+@pytest.mark.usefixtures("way")
+def test_a_default_that_is_wrong_raises_only_while_values_are_checked() -> None:
+    with validate(False):
+        assert Wrong().count == "many"
+    assert validation_on()
+    with pytest.raises(ValueError, match="count"):
+        _ = Wrong().count
+
+
+@pytest.mark.usefixtures("way")
+def test_themes_come_and_go() -> None:
+    theme = Theme(json={"attrs": {"Div": {"text": "themed"}, "Base": {"empty": [8]}}})
+    document = new_document()
+    div, mine, base = Div(), Div(text="mine"), Base(needed=1)
+    for model in (div, mine, base):
+        document.add_root(model)
+    document.theme = theme
+    assert (div.text, mine.text, base.empty) == ("themed", "mine", [8])
+    base.empty.append(9)
+    assert base.empty == [8, 9]
+    document.theme = None
+    assert (div.text, mine.text, base.empty) == ("", "mine", [8, 9])
+    document.theme = theme
+    del mine.text
+    assert mine.text == "themed"
+
+
+@pytest.mark.usefixtures("way")
+def test_references_are_found_through_defaults_lists_and_themes() -> None:
+    base = Base(needed=1, tags=[Slider(start=0, end=1, value=0), {"a": [Div()]}])
+    found = {type(model).__name__ for model in base.references()}
+    assert found == {"Base", "Range1d", "Slider", "Div"}
+
+
+def test_everything_can_be_put_back() -> None:
+    with plain():
+        before = _methods()
+        assert acceleration.install()
+        assert acceleration.install()
+        assert acceleration.installed()
+        during = _methods()
+        acceleration.uninstall()
+        assert not acceleration.installed()
+        after = _methods()
+    assert before == after
+    assert not set(before) & set(during)
+
+
+def _methods() -> list[Any]:
+    return [
+        *(vars(HasProps)[name] for name in ("__init__", "_overridden_defaults", "themed_values")),
+        *(vars(PropertyDescriptor)[name] for name in ("_get", "_get_default")),
+        bokeh.model.util.visit_immediate_value_references,
+    ]
+
+
+def test_a_release_that_nobody_has_tried_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with plain():
+        before = _methods()
+        monkeypatch.setattr(bokeh, "__version__", "99.0")
+        assert acceleration.install() is False
+        assert not acceleration.installed()
+        assert _methods() == before
+
+
+def test_the_release_in_use_has_been_tried() -> None:
+    made: Callable[[], bool] = acceleration.install
+    with plain():
+        assert made()
+        acceleration.uninstall()
