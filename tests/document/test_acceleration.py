@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import bokeh
 import bokeh.model.util
+import numpy as np
 import pytest
 from bokeh.application.handlers import ScriptHandler
 from bokeh.core.has_props import HasProps
 from bokeh.core.properties import Either, Instance, Int, List, Override, Required, String
-from bokeh.core.property.bases import validation_on
+from bokeh.core.property.bases import Property, validation_on
 from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
 from bokeh.core.property.validation import validate
 from bokeh.document import Document
@@ -20,6 +21,7 @@ from bokeh.model import Model
 from bokeh.models import Range1d
 from bokeh.models.widgets import Div, Slider
 from bokeh.themes import Theme
+from bokeh.util.callback_manager import PropertyCallbackManager
 
 from hyperfocal.document import acceleration, new_document
 from tests.document.twins import Twins, accelerated, plain
@@ -173,6 +175,63 @@ def test_references_are_found_through_defaults_lists_and_themes() -> None:
     assert found == {"Base", "Range1d", "Slider", "Div"}
 
 
+@pytest.mark.usefixtures("way")
+def test_changes_are_told_to_the_model_and_to_the_document() -> None:
+    seen: list[Any] = []
+    document = new_document()
+    base = Base(needed=1)
+    base.on_change("number", lambda attr, old, new: seen.append((attr, old, new)))
+    base.number = 5
+    document.add_root(base)
+    document.on_change(lambda event: seen.append((event.model, event.attr, event.new)))  # type: ignore[attr-defined]
+    base.number = 5
+    base.number = 6
+    base.made = np.array([1, 2]).tolist()
+    base.made = [1, 2, 3]
+    assert seen == [
+        ("number", 3, 5),
+        ("number", 5, 6),
+        (base, "number", 6),
+        (base, "made", [1, 2, 3]),
+    ]
+
+
+@pytest.mark.usefixtures("way")
+def test_models_join_and_leave_with_what_refers_to_them() -> None:
+    document = new_document()
+    base, part, div = Base(needed=1), Range1d(), Div(name="inner")
+    document.add_root(base)
+    base.part = part
+    assert part.document is document
+    base.tags = [{"deep": [div]}]
+    assert document.get_model_by_name("inner") is div
+    base.tags = []
+    assert div.document is None
+    div.name = "outside"
+    base.part.name = "range"
+    assert document.get_model_by_name("range") is part
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (1, 1.0, True),
+        (1, True, True),
+        ("a", "a", True),
+        (None, 0, False),
+        (float("nan"), float("nan"), False),
+        (np.array([1, 2]), np.array([1, 2]), True),
+        (np.float64(1), 1, True),
+        ({"a": np.array([1])}, {"a": np.array([1])}, True),
+        ({"a": 1}, {"b": 1}, False),
+        ([1, 2], [1, 3], False),
+    ],
+)
+def test_values_match_or_do_not(old: Any, new: Any, same: bool) -> None:
+    assert Base.lookup("number").property.matches(new, old) is same
+
+
 def test_everything_can_be_put_back() -> None:
     with plain():
         before = _methods()
@@ -191,6 +250,8 @@ def _methods() -> list[Any]:
     return [
         *(vars(HasProps)[name] for name in ("__init__", "_overridden_defaults", "themed_values")),
         *(vars(PropertyDescriptor)[name] for name in ("_get", "_get_default")),
+        *(vars(cls)["trigger"] for cls in (Model, PropertyCallbackManager)),
+        Property.matches,
         bokeh.model.util.visit_immediate_value_references,
     ]
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import bokeh
 import bokeh.model.util
 from bokeh.core.has_props import HasProps
-from bokeh.core.property.bases import validation_on
+from bokeh.core.property.bases import Property, validation_on
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.singletons import Intrinsic, Undefined
 from bokeh.core.property.wrappers import (
@@ -24,6 +24,8 @@ from bokeh.core.property.wrappers import (
     PropertyValueList,
     PropertyValueSet,
 )
+from bokeh.model import Model
+from bokeh.util.callback_manager import PropertyCallbackManager
 
 from hyperfocal.document.releases import RELEASES
 
@@ -199,6 +201,47 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
 
 
+def _matches(self: Any, new: Any, old: Any) -> bool:
+    if type(new) in _SCALARS and type(old) in _SCALARS:
+        return bool(new == old)
+    return bool(_bokehs_matches(self, new, old))
+
+
+_bokehs_matches = Property.matches
+
+
+def _model_trigger(
+    self: Any, attr: str, old: Any, new: Any, hint: Any = None, setter: Any = None
+) -> None:
+    if hint is None and self._document is not None and _refers(new, old):
+        self.document.models.invalidate()
+    above: Any = super(Model, self)
+    above.trigger(self.lookup(attr).name, old, new, hint=hint, setter=setter)
+
+
+def _refers(*values: Any) -> bool:
+    """Whether there are models in the values."""
+    found: list[Any] = []
+    for value in values:
+        if type(value) not in _SCALARS:
+            bokeh.model.util.visit_value_and_its_immediate_references(value, found.append)
+    return bool(found)
+
+
+def _trigger(
+    self: Any, attr: str, old: Any, new: Any, hint: Any = None, setter: Any = None
+) -> None:
+    def invoke() -> None:
+        for callback in self._callbacks.get(attr) or ():
+            callback(attr, old, new)
+
+    document = self.document
+    if document is None:
+        invoke()
+    else:
+        document.callbacks.notify_change(self, attr, old, new, hint, setter, invoke)
+
+
 #: Where, what it is called, and what takes its place.
 _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (HasProps, "__init__", _init),
@@ -207,6 +250,9 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
+    (Property, "matches", _matches),
+    (Model, "trigger", _model_trigger),
+    (PropertyCallbackManager, "trigger", _trigger),
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
 )
 

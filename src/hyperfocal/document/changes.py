@@ -65,10 +65,22 @@ class Changes:
     def take(self) -> list[Change]:
         """What has to be said, in order; nothing is left behind."""
         events, self._events = self._events, []
-        if len(events) == 1:
-            event = events[0]
-            return [Change(event, (event.setter,), _cols(event))]
+        if len(events) == 1 or _all_different(events):
+            return [Change(event, (event.setter,), _cols(event)) for event in events]
         return _coalesce(events)
+
+
+def _all_different(events: list[DocumentPatchedEvent]) -> bool:
+    """Whether each event is about another property, as a whole."""
+    seen: set[tuple[Model, str]] = set()
+    for event in events:
+        if type(event) is ColumnDataChangedEvent:
+            if event.cols is not None:
+                return False
+        elif type(event) is not ModelChangedEvent:
+            return False
+        seen.add((event.model, event.attr))
+    return len(seen) == len(events)
 
 
 def keep_payload(event: DocumentChangedEvent) -> None:

@@ -66,12 +66,16 @@ class Encoder(Serializer):
         *,
         inline: bool = False,
     ) -> None:
-        super().__init__()
+        # What Bokeh's own constructor sets up; it would read a set of references that is empty.
+        self._references = {}
+        self._buffers = []
+        self._circular = {}
+        self._deferred = True
+        self._check_circular = False
         self._known = known.models if known is not None else None
         self._fresh = fresh
         self._inline = inline
         self._payloads: list[Buffer] = []
-        self._with_defaults = bool(settings.serialize_include_defaults())
 
     @property
     def payloads(self) -> tuple[Buffer, ...]:
@@ -116,7 +120,7 @@ class Encoder(Serializer):
         if self._known is not None and self._known.seen(model.id):
             return self._encode_returning(model)
         plan = plan_of(type(model))
-        if plan is None or self._with_defaults:
+        if plan is None or settings.serialize_include_defaults():
             return super()._encode(model)
         self._references[id(model)] = {"id": model.id}
         attributes = plan.attributes(model, self)

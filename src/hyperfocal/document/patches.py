@@ -9,8 +9,9 @@ import traceback
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.core.serialization import Buffer as BokehBuffer
 from bokeh.core.serialization import Deserializer, UnknownReferenceError
@@ -137,6 +138,9 @@ def decode_patch(
     raw = content.get("events")
     if not isinstance(raw, list):
         raise PatchError("the patch has no list of events")
+    plain = _plain_events(document, raw)
+    if plain is not None:
+        return DecodedPatch(_rehearsed(document, plain))
     references = _References(document)
     decoder = _Decoder(references, setter)
     try:
@@ -150,9 +154,40 @@ def decode_patch(
         raise PatchError(f"the patch cannot be decoded: {error}") from error
 
     references.check_values()
+    return DecodedPatch(_rehearsed(document, decoded), frozenset(references.defined.values()))
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | None:
+    """The events of a patch that only sets properties of known models to scalars.
+
+    That is what nearly all patches do, and there is nothing in them to decode. ``None`` for any
+    other patch.
+    """
+    events: list[dict[str, Any]] = []
+    for event in raw:
+        if type(event) is not dict or event.get("kind") != "ModelChanged":
+            return None
+        reference = event.get("model")
+        if (
+            type(reference) is not dict
+            or len(reference) != 1
+            or type(event.get("new")) not in _SCALARS
+        ):
+            return None
+        model = document.models.get_by_id(cast(Any, reference.get("id")))
+        if model is None:
+            return None
+        events.append({**event, "model": model})
+    return events
+
+
+def _rehearsed(document: Document, events: Iterable[Any]) -> tuple[dict[str, Any], ...]:
     rehearsal = Rehearsal(document)
     checked: list[dict[str, Any]] = []
-    for event in decoded:
+    for event in events:
         try:
             kept = rehearsal.check(event)
         except PatchError:
@@ -161,7 +196,7 @@ def decode_patch(
             raise PatchError(f"an event of the patch does not fit: {error}") from error
         if kept is not None:
             checked.append(kept)
-    return DecodedPatch(tuple(checked), frozenset(references.defined.values()))
+    return tuple(checked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +244,7 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
     failure: CallbackError | None = None
     for event in patch.events:
         try:
-            # Bokeh's handler takes the event apart, hence the copy.
-            DocumentPatchedEvent.handle_event(document, _whole(event), setter)  # type: ignore[arg-type]
+            _apply(document, event, setter)
         except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             if failure is None:
                 failure = CallbackError(
@@ -218,6 +252,17 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
                 )
                 failure.__cause__ = error
     return failure
+
+
+def _apply(document: Document, event: dict[str, Any], setter: Any) -> None:
+    if event["kind"] == "ModelChanged":
+        model = event["model"]
+        if type(model).set_from_json is HasProps.set_from_json:
+            # What Bokeh does too, after writing the model and the value for a log that drops it.
+            model.lookup(event["attr"]).set_from_json(model, event["new"], setter=setter)
+            return
+    # Bokeh's handler takes the event apart, hence the copy.
+    DocumentPatchedEvent.handle_event(document, _whole(event), setter)  # type: ignore[arg-type]
 
 
 def _whole(event: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bokeh.models import ColumnDataSource
 
 from hyperfocal.errors import PatchError
 
-__all__ = ("Rehearsal",)
+__all__ = ("CHECKS", "Rehearsal")
 
 _log = logging.getLogger("hyperfocal.document")
 
@@ -32,16 +32,6 @@ class Rehearsal:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._shadows: dict[Model, _Shadow] = {}
-        self._checks: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
-            "ModelChanged": self._model_changed,
-            "ColumnDataChanged": self._column_data_changed,
-            "ColumnsStreamed": self._columns_streamed,
-            "ColumnsPatched": self._columns_patched,
-            "TitleChanged": self._title_changed,
-            "RootAdded": self._root_added,
-            "RootRemoved": self._root_removed,
-            "MessageSent": self._message_sent,
-        }
 
     def check(self, event: Any) -> dict[str, Any] | None:
         """The event to apply, or ``None`` for one that is to be ignored.
@@ -53,10 +43,10 @@ class Rehearsal:
         if not isinstance(event, dict):
             raise PatchError("an event of the patch is not an object")
         kind = event.get("kind")
-        check = self._checks.get(kind) if isinstance(kind, str) else None
+        check = CHECKS.get(kind) if isinstance(kind, str) else None
         if check is None:
             raise PatchError(f"unknown kind of event {kind!r}")
-        return check(event)
+        return check(self, event)
 
     def _model_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
         kept = _only(event, "model", "attr", "new")
@@ -145,6 +135,19 @@ class Rehearsal:
         if kept["msg_type"] == "bokeh_event" and not isinstance(kept["msg_data"], Event):
             raise PatchError("a bokeh_event message carries no event")
         return kept
+
+
+#: What checks an event, by its kind.
+CHECKS: dict[str, Callable[[Rehearsal, dict[str, Any]], dict[str, Any] | None]] = {
+    "ModelChanged": Rehearsal._model_changed,
+    "ColumnDataChanged": Rehearsal._column_data_changed,
+    "ColumnsStreamed": Rehearsal._columns_streamed,
+    "ColumnsPatched": Rehearsal._columns_patched,
+    "TitleChanged": Rehearsal._title_changed,
+    "RootAdded": Rehearsal._root_added,
+    "RootRemoved": Rehearsal._root_removed,
+    "MessageSent": Rehearsal._message_sent,
+}
 
 
 class _Shadow:

@@ -48,6 +48,12 @@ def load_json(text: str | bytes | memoryview, what: str) -> Any:
         raise InvalidDataError(f"the {what} is not valid JSON") from error
 
 
+def _only_numbers(obj: Any) -> Any:
+    if isinstance(obj, float):
+        return float(obj)
+    raise TypeError(f"{type(obj).__name__} has no JSON form")
+
+
 def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     """Encode as compact JSON text.
 
@@ -57,13 +63,12 @@ def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     Raises:
         TypeError: a value has no JSON form and ``default`` did not give one.
     """
+    foreign = _only_numbers
+    if default is not None:
+        others = default
 
-    def foreign(obj: Any) -> Any:
-        if isinstance(obj, float):
-            return float(obj)
-        if default is None:
-            raise TypeError(f"{type(obj).__name__} has no JSON form")
-        return default(obj)
+        def foreign(obj: Any) -> Any:
+            return float(obj) if isinstance(obj, float) else others(obj)
 
     try:
         return orjson.dumps(value, foreign, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
