@@ -221,6 +221,21 @@ def _make_id() -> str:
         return f"p{serialization._simple_id}"
 
 
+def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = None) -> Any:
+    # A scalar that the property takes as it is: nothing to convert, nobody to ask.
+    if type(value) in _SCALARS and not self.assertions and validation_on():
+        try:
+            self.validate(value, False)
+        except ValueError:
+            pass
+        else:
+            return self.wrap(self.transform(value))
+    return _bokehs_prepare_value(self, owner, name, value, hint=hint)
+
+
+_bokehs_prepare_value = Property.prepare_value
+
+
 def _matches(self: Any, new: Any, old: Any) -> bool:
     if type(new) in _SCALARS and type(old) in _SCALARS:
         return bool(new == old)
@@ -272,6 +287,7 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
     (Property, "matches", _matches),
+    (Property, "prepare_value", _prepare_value),
     (Model, "trigger", _model_trigger),
     (PropertyCallbackManager, "trigger", _trigger),
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
