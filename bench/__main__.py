@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import click
 from bench.cores import Cores, pin
 from bench.environments import Environments
 from bench.peers import ECHOES, PEERS, Bench
+from bench.publish import publish
 from bench.report import Row, doubts, environment, write
 from bench.runs import measured
 from bench.scenarios import SCENARIOS
@@ -62,6 +64,13 @@ _SCENARIO_HELP = "\b\n" + "\n".join(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the results as JSON.  [default: build/bench/<date>.json]",
 )
+@click.option(
+    "--publish/--no-publish",
+    "published",
+    default=None,
+    help="Whether to write the table and the charts into docs/.  "
+    "[default: when everything was measured, and not with --quick]",
+)
 def main(
     names: tuple[str, ...],
     peers: tuple[str, ...],
@@ -70,6 +79,7 @@ def main(
     quick: bool,
     in_place: bool,
     output: Path | None,
+    published: bool | None,
 ) -> None:
     """Measure `hyperfocal serve` beside what people use today, in the same run, by the same client.
 
@@ -113,6 +123,10 @@ def main(
     for doubt in noted:
         click.echo(f"Note: {doubt}")
     click.echo(f"Written to {path}")
+    complete = not (names or peers or quick or in_place)
+    if complete if published is None else published:
+        for page in publish(json.loads(path.read_text(encoding="utf-8"))):
+            click.echo(f"Written to {page}")
     if any(
         row.results[ours].failure and not row.results[ours].missing
         for row in rows

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench import CLIENT_BOUND, Measure, Sample
 
@@ -73,6 +74,15 @@ class Result:
             return 0.0
         return (self.extent[1] - self.extent[0]) / self.median
 
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any], higher: bool) -> Result:
+        """What ``to_json`` gave; runs that were client-bound have lost their figures."""
+        runs: list[Sample] = []
+        for run in result["runs"]:
+            fields: dict[str, Any] = {**run, "value": run["value"] or 0.0}
+            runs.append(Sample(**fields))
+        return cls(runs, higher, result["failure"], result["missing"])
+
     def to_json(self) -> dict[str, object]:
         return {
             "median": self.median,
@@ -126,6 +136,16 @@ class Row:
         if self.measure.limit is None or subject is None or subject.median is None:
             return None
         return subject.median <= self.measure.limit
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Row:
+        """What ``to_json`` gave."""
+        higher = row["higher_is_better"]
+        measure = Measure(
+            row["name"], row["unit"], higher, row["targets"], row["limit"], row["subject"]
+        )
+        peers = {name: Result.from_json(peer, higher) for name, peer in row["peers"].items()}
+        return cls(measure, peers)
 
     def to_json(self) -> dict[str, object]:
         return {

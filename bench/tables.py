@@ -26,14 +26,14 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
 
-def _ratio(row: Row, than: str) -> str:
-    """How many times better the row's subject is, beside the target: ``9.3 of 9``."""
+def _ratio(row: Row, subject: str, than: str) -> str:
+    """How many times better the subject is, beside the target: ``9.3 of 9``."""
     if than not in row.results:
         return ""
-    ratio = row.times_better(row.measure.subject, than)
-    said = "?" if ratio is None else f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+    ratio = row.times_better(subject, than)
+    said = "?" if ratio is None else f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
     target = row.measure.targets.get(than)
-    if target is None:
+    if target is None or subject != row.measure.subject:
         return said
     mark = {True: "met", False: "MISSED", None: "unknown"}[row.reached(than)]
     return f"{said} of {target:g} {mark}"
@@ -66,12 +66,17 @@ def _ratio_lines(rows: Sequence[Row]) -> list[Sequence[str]]:
     others = list(dict.fromkeys(name for row in rows for name in row.others))
     lines: list[Sequence[str]] = [("times better than", "measured", *others)]
     for row in rows:
-        subject = row.results.get(row.measure.subject)
-        own = "" if subject is None else f"{_median(subject)} {row.measure.unit}"
-        if row.measure.limit is not None:
-            mark = {True: "met", False: "MISSED", None: "unknown"}[row.within_limit]
-            own += f" of {row.measure.limit:g} {mark}"
-        lines.append((row.measure.name, own, *(_ratio(row, name) for name in others)))
+        for subject in row.subjects:
+            own = _median(row.results[subject])
+            if row.results[subject].median is not None:
+                own += f" {row.measure.unit}"
+            if row.measure.limit is not None and subject == row.measure.subject:
+                mark = {True: "met", False: "MISSED", None: "unknown"}[row.within_limit]
+                own += f" of {row.measure.limit:g} {mark}"
+            name = row.measure.name
+            if len(row.subjects) > 1:
+                name += f" ({subject})"
+            lines.append((name, own, *(_ratio(row, subject, other) for other in others)))
     return lines
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import uvloop
 
 from bench import Run, Sample
-from bench.clients import Tally, Visit
+from bench.clients import TIMEOUT_S, Tally, Visit
 from bench.peers import Bench, Server
 
 __all__ = ("drive", "measure", "settle", "simultaneous_visits", "with_latency")
@@ -45,8 +45,11 @@ def drive(
         return runner.run(client(server, bench))
 
 
-async def measure(server: Server, tally: Tally, duration_s: float) -> Sample:
+async def measure(server: Server, tally: Tally, duration_s: float, *, least: int = 1) -> Sample:
     """Let the load run, after a warm-up. The value is the rate per second.
+
+    Args:
+        least: so many answers are waited for, if need be for longer.
 
     Raises:
         RuntimeError: nothing was answered, or something went wrong.
@@ -55,6 +58,8 @@ async def measure(server: Server, tally: Tally, duration_s: float) -> Sample:
     tally.latencies_s.clear()
     start, client, used = time.perf_counter(), time.process_time(), server.cpu_s()
     await asyncio.sleep(duration_s)
+    while len(tally.latencies_s) < least and time.perf_counter() - start < TIMEOUT_S:
+        await asyncio.sleep(0.01)  # noqa: ASYNC110: clients must not pay for telling us
     wall = time.perf_counter() - start
     client, used = time.process_time() - client, server.cpu_s() - used
     if tally.failure is not None:

@@ -15,6 +15,8 @@ from bench.scenarios.load import drive, measure, sample, settle
 __all__ = ("SCENARIOS",)
 
 _VISITORS = 8
+#: Visits that a run sees at least: few make a coarse rate.
+_LEAST = 20
 
 
 async def _open(server: Server, bench: Bench) -> tuple[Sample, ...]:
@@ -30,7 +32,8 @@ async def _open(server: Server, bench: Bench) -> tuple[Sample, ...]:
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(visit()) for _ in range(_VISITORS)]
-        measured = await measure(server, tally, bench.duration_s)
+        least = 2 if bench.quick else _LEAST
+        measured = await measure(server, tally, bench.duration_s, least=least)
         for task in tasks:
             task.cancel()
     return (measured,)
