@@ -54,7 +54,6 @@ bench-lock: $(VENV)/.locked ## Write the lock files of the benchmarks' peers ane
 	@for peer in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
 		echo "bench/requirements/$$peer.lock"; \
 		$(LOCK) $(LOCK_ARGS) --constraints requirements.lock bench/requirements/$$peer.in \
-			--custom-compile-command "make bench-lock" \
 			--output-file bench/requirements/$$peer.lock || exit 1; \
 	done
 

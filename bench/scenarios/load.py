@@ -58,8 +58,9 @@ async def measure(server: Server, tally: Tally, duration_s: float, *, least: int
     tally.latencies_s.clear()
     start, client, used = time.perf_counter(), time.process_time(), server.cpu_s()
     await asyncio.sleep(duration_s)
-    while len(tally.latencies_s) < least and time.perf_counter() - start < TIMEOUT_S:
-        await asyncio.sleep(0.01)  # noqa: ASYNC110: clients must not pay for telling us
+    # Clients must not pay for telling us, so we look.
+    while len(tally.latencies_s) < least and time.perf_counter() - start < TIMEOUT_S:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     wall = time.perf_counter() - start
     client, used = time.process_time() - client, server.cpu_s() - used
     if tally.failure is not None:
