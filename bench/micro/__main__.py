@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from bench.cores import Cores, pin
-from bench.micro.instructions import count, unavailable
+from bench.micro.callgrind import unavailable
+from bench.micro.instructions import count
 from bench.micro.operations import OPERATIONS
 from bench.micro.timing import microseconds
 from bench.report import environment, write
@@ -83,7 +84,7 @@ def main(names: tuple[str, ...], seconds: float, instructions: bool, output: Pat
 
 def _table(results: dict[str, dict[str, float]]) -> str:
     heads = ("operation", "bokeh µs", "ours µs", "times", "bokeh instr.", "ours instr.", "times")
-    lines = [heads]
+    lines: list[tuple[str, ...]] = [heads]
     for name, found in results.items():
         cells = [name]
         for kind in ("us", "instructions"):
@@ -93,7 +94,7 @@ def _table(results: dict[str, dict[str, float]]) -> str:
             else:
                 ratio = theirs / ours if ours > 0 else float("nan")
                 cells += [f"{theirs:,.1f}", f"{ours:,.1f}", f"{ratio:.2f}"]
-        lines.append((cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6]))
+        lines.append(tuple(cells))
     return "\n".join(
         f"{line[0]:18}" + "".join(f"{cell:>16}" for cell in line[1:]) for line in lines
     )

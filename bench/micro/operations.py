@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from bokeh.application import Application
 from bokeh.application.handlers import ScriptHandler
+from bokeh.core.types import ID
 from bokeh.document import Document
 from bokeh.document.events import ColumnDataChangedEvent, DocumentPatchedEvent, ModelChangedEvent
 from bokeh.protocol import Protocol
@@ -153,7 +154,7 @@ def _replied() -> tuple[Call, Call]:
     ids = MessageIds("bench")
 
     def theirs() -> object:
-        message: Any = Protocol().create("OK", "17")
+        message: Any = Protocol().create("OK", ID("17"))
         return message.header_json, message.metadata_json, message.content_json
 
     return theirs, lambda: ok_reply(ids, "17")
