@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench.cores import Cores, pin
+from bench.cores import Cores, allow_connections, pin
 from bench.environments import Environments
 from bench.peers import ECHOES, PEERS, Bench
 from bench.publish import publish
@@ -99,6 +99,7 @@ def main(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     cores = Cores.choose()
     pin(0, cores.client)
+    allow_connections(2_000)
     bench = Bench(cores, Environments(in_place=in_place), seconds or (0.3 if quick else 2.0), quick)
     count = runs or (1 if quick else 5)
     rows: list[Row] = []

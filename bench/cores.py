@@ -1,4 +1,4 @@
-"""Which process runs on which core."""
+"""What of the machine we may use: which process runs on which core, and how many sockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-__all__ = ("Cores", "pin")
+__all__ = ("Cores", "allow_connections", "pin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,15 @@ def pin(pid: int, core: int | None) -> None:
     """Let a process (0: this one) run on one core only."""
     if core is not None and sys.platform == "linux":
         os.sched_setaffinity(pid, {core})
+
+
+def allow_connections(number: int) -> None:
+    """Let this process, and those that it starts, have so many sockets, where that is allowed."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = number + 200
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
