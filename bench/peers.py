@@ -60,6 +60,7 @@ class Peer:
         arguments: of Python, by what is to be served.
         help: the arguments of Python that print the command's help; none where there is no command.
         dialect: the client.
+        most_runs: more runs than this would only take time: no target speaks of this peer.
         needs: an option that ``serve --help`` must name.
     """
 
@@ -70,6 +71,7 @@ class Peer:
     dialect: Dialect = bokeh.visit
     path: Callable[[str], str] = "/{}".format
     needs: str = ""
+    most_runs: int = 99
 
 
 def _bokeh_like(*start: str) -> Callable[[Serve], list[str]]:
@@ -118,7 +120,9 @@ _PREWARMED = 4
 PEERS: Mapping[str, Peer] = {
     "bokeh": Peer("bokeh", "bokeh", _bokeh_like("-m", "bokeh"), ("-m", "bokeh", "--help")),
     "bokeh-nodelay": Peer("bokeh", "bokeh", _bokeh_like(str(_LAUNCHERS / "bokeh_nodelay.py"))),
-    "panel": Peer("panel", "panel", _bokeh_like("-m", "panel"), ("-m", "panel", "--help")),
+    "panel": Peer(
+        "panel", "panel", _bokeh_like("-m", "panel"), ("-m", "panel", "--help"), most_runs=3
+    ),
     "fastapi": Peer("fastapi", "bokeh_fastapi", _fastapi),
     "streamlit": Peer(
         "streamlit",
@@ -127,9 +131,16 @@ PEERS: Mapping[str, Peer] = {
         ("-m", "streamlit", "--help"),
         streamlit.visit,
         lambda app: "/",
+        most_runs=3,
     ),
     "shiny": Peer(
-        "shiny", "shiny", _shiny, ("-m", "shiny", "--help"), shiny.visit, lambda app: "/"
+        "shiny",
+        "shiny",
+        _shiny,
+        ("-m", "shiny", "--help"),
+        shiny.visit,
+        lambda app: "/",
+        most_runs=3,
     ),
     "hyperfocal": Peer("", "hyperfocal", _hyperfocal(), ("-m", "hyperfocal", "--help")),
     "hyperfocal-prewarm": Peer(
@@ -268,12 +279,8 @@ def started(
             _wait_until_listening(process, port, log)
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()  # how they end is not measured
+            process.wait()
 
 
 def _answers(port: int) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from bench import Sample, Scenario
 from bench.environments import MissingPeerError
-from bench.peers import Bench
+from bench.peers import PEERS, Bench
 from bench.report import Result, Row
 
 __all__ = ("measured",)
@@ -28,7 +28,11 @@ def measured(scenario: Scenario, bench: Bench, wanted: Sequence[str], runs: int)
     failures: dict[str, Exception] = {}
     count = min(runs, scenario.most_runs)
     for run in range(1, count + 1):
-        going = [name for name in peers if name not in failures]
+        going = [
+            name
+            for name in peers
+            if name not in failures and (name not in PEERS or run <= PEERS[name].most_runs)
+        ]
         for name, taken in _turn(scenario, bench, going, f"run {run} of {count}"):
             if isinstance(taken, Exception):
                 click.echo(f"{scenario.name}: {name}: {_said(taken)}", err=True)

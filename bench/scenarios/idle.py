@@ -106,7 +106,7 @@ SCENARIOS = (
         ),
         ("bokeh", "panel", "fastapi", "streamlit", "shiny", "hyperfocal"),
         together=_together,
-        most_runs=3,
+        most_runs=2,
     ),
     Scenario(
         "memory-sliders",

@@ -54,7 +54,7 @@ async def measure(server: Server, tally: Tally, duration_s: float, *, least: int
     Raises:
         RuntimeError: nothing was answered, or something went wrong.
     """
-    await asyncio.sleep(min(0.4, duration_s))
+    await asyncio.sleep(min(0.3, duration_s))
     tally.latencies_s.clear()
     start, client, used = time.perf_counter(), time.process_time(), server.cpu_s()
     await asyncio.sleep(duration_s)
