@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import functools
-import os
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import psutil
 
 from bench.clients import Dialect, Target, bokeh, echo, shiny, streamlit
-from bench.cores import Cores, pin
+from bench.cores import Cores
 from bench.environments import Environments, MissingPeerError
+from bench.processes import free_port, started
 
 __all__ = ("APPS", "BOKEH_FAMILY", "ECHOES", "PEERS", "Bench", "Peer", "Server")
 
 APPS = Path(__file__).parent / "apps"
 _LAUNCHERS = Path(__file__).parent / "launchers"
-_START_TIMEOUT_S = 60
 #: With a process's id it names its clock (clock_getcpuclockid(3)): CPUCLOCK_SCHED.
 _PROCESS_CLOCK = 2
 
@@ -61,6 +57,7 @@ class Peer:
         help: the arguments of Python that print the command's help; none where there is no command.
         dialect: the client.
         most_runs: more runs than this would only take time: no target speaks of this peer.
+        where_known: an option and its value, given where ``serve --help`` names the option.
         needs: an option that ``serve --help`` must name.
     """
 
@@ -71,6 +68,7 @@ class Peer:
     dialect: Dialect = bokeh.visit
     path: Callable[[str], str] = "/{}".format
     needs: str = ""
+    where_known: tuple[str, ...] = ()
     most_runs: int = 99
 
 
@@ -142,7 +140,13 @@ PEERS: Mapping[str, Peer] = {
         lambda app: "/",
         most_runs=3,
     ),
-    "hyperfocal": Peer("", "hyperfocal", _hyperfocal(), ("-m", "hyperfocal", "--help")),
+    "hyperfocal": Peer(
+        "",
+        "hyperfocal",
+        _hyperfocal(),
+        ("-m", "hyperfocal", "--help"),
+        where_known=("--prewarm", "0"),
+    ),
     "hyperfocal-prewarm": Peer(
         "", "hyperfocal", _hyperfocal("--prewarm", str(_PREWARMED)), needs="--prewarm"
     ),
@@ -237,6 +241,8 @@ class Bench:
         python, peer = self.command(name)
         serve = Serve(app, free_port(), keep_alive_s)
         arguments = [python, *peer.arguments(serve)]
+        if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
+            arguments += peer.where_known
         with started(arguments, serve.port, self.cores.server, env) as process:
             target = Target(serve.port, peer.path(app))
             yield Server(name, target, psutil.Process(process.pid), peer.dialect)
@@ -248,57 +254,3 @@ def _serve_help(python: str, module: str) -> str:
         [python, "-m", module, "serve", "--help"], capture_output=True, text=True, check=False
     )
     return done.stdout
-
-
-def free_port() -> int:
-    """A TCP port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-@contextmanager
-def started(
-    arguments: list[str], port: int, core: int | None, env: Mapping[str, str] | None = None
-) -> Generator[subprocess.Popen[bytes]]:
-    """Run a server on a core until the block ends; the block begins when it answers.
-
-    Raises:
-        RuntimeError: it did not come up; the message holds its log.
-    """
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            arguments,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
-        )
-        try:
-            pin(process.pid, core)  # long before it starts a thread
-            _wait_until_listening(process, port, log)
-            yield process
-        finally:
-            process.kill()  # how they end is not measured
-            process.wait()
-
-
-def _answers(port: int) -> bool:
-    """Whether a server answers HTTP there: a socket may listen before anybody serves it."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as one:
-            one.sendall(b"GET /nothing-here HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            return bool(one.recv(1))
-    except OSError:
-        return False
-
-
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while True:
-        if _answers(port):
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            text = os.pread(log.fileno(), 1 << 16, 0).decode(errors="replace")
-            raise RuntimeError(f"the server did not start: {process.args!r}\n{text}")
-        time.sleep(0.002)
