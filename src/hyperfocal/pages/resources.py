@@ -118,7 +118,7 @@ class StaticFiles:
         if not self._known.are(_known_models()):
             self._known = _KnownModels()
             self._bundles.clear()
-        mode = settings.resources("server")
+        mode = settings.resources(default="server")
         key = (mode, settings.dev, root_url)
         bundle = self._bundles.get(key)
         if bundle is None:

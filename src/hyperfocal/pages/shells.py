@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from bokeh.core.json_encoder import serialize_json
@@ -67,11 +66,11 @@ class PageShell:
 
     def __init__(self) -> None:
         bare = self._render({})
-        one: Any = _Root(_MARKS["root"])
-        rooted = self._render({one: _MARKS["element"]})
+        rooted = self._render({_Root(_MARKS["root"]): _MARKS["element"]})
         # What comes with a root is a piece that is repeated for each. It does not matter which
         # of the characters around it that are alike are counted as its own.
-        begin = len(commonprefix([bare, rooted]))
+        pairs = enumerate(zip(bare, rooted, strict=False))
+        begin = next(at for at, (one, other) in pairs if one != other)
         end = begin + len(rooted) - len(bare)
         self._div = Form(rooted[begin:end], _marks("element", "root"))
         page = bare[:begin] + _MARKS["divs"] + bare[begin:]
