@@ -122,8 +122,8 @@ class StaticFiles:
         key = (mode, settings.dev, root_url)
         bundle = self._bundles.get(key)
         if bundle is None:
-            if mode == "server":
-                resources = Resources(mode="server", root_url=root_url, path_versioner=self.version)
+            if mode.startswith("server"):
+                resources = Resources(mode=mode, root_url=root_url, path_versioner=self.version)
             else:
                 resources = Resources(mode=mode)
             bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources))
