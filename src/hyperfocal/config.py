@@ -9,7 +9,7 @@ from typing import Any
 
 from hyperfocal.errors import ConfigError
 
-__all__ = ("SessionIds", "Settings")
+__all__ = ("SessionIds", "Settings", "WebSocketTransport")
 
 
 class SessionIds(StrEnum):
@@ -24,6 +24,17 @@ class SessionIds(StrEnum):
     SIGNED = "signed"
     #: The server makes no ids: every request must bring one that bears a valid signature.
     EXTERNAL_SIGNED = "external-signed"
+
+
+class WebSocketTransport(StrEnum):
+    """What moves the frames of websockets (``--websocket-transport``)."""
+
+    #: ``native`` where picows can be imported, else ``asgi``.
+    AUTO = "auto"
+    #: picows, on the connections that uvicorn accepts.
+    NATIVE = "native"
+    #: Uvicorn's own.
+    ASGI = "asgi"
 
 
 def _option(
@@ -62,6 +73,8 @@ class Settings:
     check_unused_sessions_ms: int = _option(17_000, "--check-unused-sessions", low=1)
     #: Milliseconds between pings on idle websockets; 0 sends none.
     keep_alive_ms: int = _option(37_000, "--keep-alive", low=0)
+    #: What moves the frames of websockets under ``hyperfocal serve``.
+    websocket_transport: WebSocketTransport = WebSocketTransport.AUTO
     #: Largest message that a client may send, in bytes over all its frames.
     websocket_max_message_bytes: int = _option(
         20 * 1024 * 1024, "--websocket-max-message-size", low=1024
@@ -97,6 +110,14 @@ class Settings:
         except ValueError:
             choices = ", ".join(SessionIds)
             raise ConfigError("--session-ids", self.session_ids, f"one of {choices}") from None
+        try:
+            transport = WebSocketTransport(self.websocket_transport)
+        except ValueError:
+            choices = ", ".join(WebSocketTransport)
+            raise ConfigError(
+                "--websocket-transport", self.websocket_transport, f"one of {choices}"
+            ) from None
+        object.__setattr__(self, "websocket_transport", transport)
         prefix = self.prefix.strip("/")
         parts = prefix.split("/") if prefix else []
         if not all(re.fullmatch(r"[\w.~-]+", part) and part not in (".", "..") for part in parts):

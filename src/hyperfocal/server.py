@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hyperfocal.application import Loaded, as_application
-from hyperfocal.config import Settings
+from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.errors import UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
@@ -156,6 +156,19 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+def _websocket_protocol(chosen: WebSocketTransport) -> Any:
+    """The class or the name of uvicorn's websocket protocol."""
+    if chosen is WebSocketTransport.ASGI:
+        return "websockets-sansio"
+    try:
+        from hyperfocal.web.native import NativeProtocol
+    except ImportError as error:
+        if chosen is WebSocketTransport.NATIVE:
+            raise UsageError(f"--websocket-transport native is not possible: {error}") from error
+        return "websockets-sansio"
+    return NativeProtocol
+
+
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     """How uvicorn has to run the application so that the settings hold."""
     keep_alive = settings.keep_alive_ms / 1000
@@ -163,7 +176,7 @@ def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        ws=_websocket_protocol(settings.websocket_transport),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive or None,
         ws_ping_timeout=keep_alive or None,

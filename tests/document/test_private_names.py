@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Any
 
 import bokeh.io.doc
+import bokeh.model.model
+import bokeh.util.serialization
 import pytest
 from bokeh.application.application import SessionContext
 from bokeh.core.has_props import HasProps, _default_resolver
@@ -103,6 +105,11 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert Div()._unstable_themed_values == {}
     assert Div()._initialized is True
     assert Div()._document is None
+    counter: Any = bokeh.util.serialization
+    with counter._simple_id_lock:
+        assert isinstance(counter._simple_id, int)
+    maker: Any = bokeh.model.model
+    assert maker.make_id().startswith("p")
     for place in (Model, PropertyCallbackManager):
         taken = list(inspect.signature(vars(place)["trigger"]).parameters)
         assert taken == ["self", "attr", "old", "new", "hint", "setter"]

@@ -119,6 +119,14 @@ class _Command(click.Command):
     help="How often to ping clients; 0 never does.",
 )
 @click.option(
+    "--websocket-transport",
+    type=click.Choice(["auto", "native", "asgi"]),
+    default="auto",
+    show_default=True,
+    help="What moves the frames of websockets: native: picows, the fast one; asgi: uvicorn's own; "
+    "auto: native where picows is installed.",
+)
+@click.option(
     "--websocket-max-message-size",
     type=int,
     default=20 * 1024 * 1024,
@@ -220,7 +228,7 @@ def _loading() -> Generator[None]:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    from hyperfocal.config import SessionIds, Settings
+    from hyperfocal.config import SessionIds, Settings, WebSocketTransport
 
     secret = os.environ.get("BOKEH_SECRET_KEY")
     return Settings(
@@ -235,6 +243,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         lost_session_lifetime_ms=options["lost_session_lifetime"],
         check_unused_sessions_ms=options["check_unused_sessions"],
         keep_alive_ms=options["keep_alive"],
+        websocket_transport=WebSocketTransport(options["websocket_transport"]),
         websocket_max_message_bytes=options["websocket_max_message_size"],
         websocket_max_buffers=options["websocket_max_buffers"],
         outbox_max_bytes=options["outbox_max_bytes"],

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.errors import AuthError, BuildError, PeerError, ProtocolError, SessionGoneError
+from hyperfocal.session import Session
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.requests import Scope
 from hyperfocal.web.site import Served, Site
 from hyperfocal.wire import Frame
 
-__all__ = ("NoSuchWebSocket", "WebSocketEndpoint")
+__all__ = (
+    "ABNORMAL",
+    "CLOSE_TIMEOUT_S",
+    "FRAMES_IN_A_ROW",
+    "TAKE_OVER",
+    "NoSuchWebSocket",
+    "WebSocketEndpoint",
+)
 
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
+#: The extension of an ASGI scope under which a server offers to move the frames itself:
+#: ``take_over(connect, outbox_bytes)`` accepts the websocket, makes its connection with
+#: ``connect(outbox)`` and gives True, or does nothing and gives False.
+TAKE_OVER = "hyperfocal.take_over"
+
 #: Seconds that a peer has to answer a close before its connection is dropped.
-_CLOSE_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 5.0
 #: Frames of one client that are taken before others get the event loop.
-_FRAMES_IN_A_ROW = 8
+FRAMES_IN_A_ROW = 8
 #: Closed without a close frame (RFC 6455 section 7.1.5).
-_ABNORMAL = 1006
+ABNORMAL = 1006
 
 
 class WebSocketEndpoint:
@@ -47,8 +61,26 @@ class WebSocketEndpoint:
             reason = "the application failed; see the server's log"
             await _refuse(site, served.url, scope, send, 500, reason)
             return
+        connect = partial(_connect, site, served, session, page)
+        outbox_bytes = site.settings.outbox_max_bytes
+        take_over = scope.get("extensions", {}).get(TAKE_OVER)
+        if take_over is not None and take_over(connect, outbox_bytes):
+            return
         await send({"type": "websocket.accept", "subprotocol": "bokeh"})
-        await _Transport(site, served, session, page, receive, send).run()
+        await _Transport(connect, outbox_bytes, receive, send).run()
+
+
+def _connect(site: Site, served: Served, session: Session, page: str, outbox: Outbox) -> Connection:
+    return Connection(
+        session,
+        outbox,
+        telemetry=site.telemetry,
+        url=served.url,
+        limits=site.limits,
+        page=page,
+        versions=site.versions,
+        dev=site.settings.dev,
+    )
 
 
 class NoSuchWebSocket:
@@ -98,23 +130,18 @@ class _Transport:
     """Moves frames between an ASGI server and one connection."""
 
     def __init__(
-        self, site: Site, served: Served, session: Any, page: str, receive: Receive, send: Send
+        self,
+        connect: Callable[[Outbox], Connection],
+        outbox_bytes: int,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self._receive = receive
         self._send = send
         self._ready = asyncio.Event()
-        self._outbox = Outbox(site.settings.outbox_max_bytes, self._wake)
+        self._outbox = Outbox(outbox_bytes, self._wake)
         self._drainer: asyncio.Task[None] | None = None
-        self._connection = Connection(
-            session,
-            self._outbox,
-            telemetry=site.telemetry,
-            url=served.url,
-            limits=site.limits,
-            page=page,
-            versions=site.versions,
-            dev=site.settings.dev,
-        )
+        self._connection = connect(self._outbox)
 
     def _wake(self) -> None:
         self._ready.set()
@@ -123,7 +150,7 @@ class _Transport:
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
-        code, reason = _ABNORMAL, ""
+        code, reason = ABNORMAL, ""
         try:
             self._connection.open()
         except SessionGoneError as error:
@@ -152,7 +179,7 @@ class _Transport:
         frames = 0
         while True:
             frames += 1
-            if frames % _FRAMES_IN_A_ROW == 0:
+            if frames % FRAMES_IN_A_ROW == 0:
                 await asyncio.sleep(0)  # a server that has more frames at hand does not yield
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
@@ -170,7 +197,7 @@ class _Transport:
     async def _await_disconnect(self, error: PeerError) -> tuple[int, str]:
         """The connection is ours to end: whatever the peer still sends is not looked at."""
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 while (await self._receive())["type"] != "websocket.disconnect":
                     pass
         except TimeoutError:
@@ -198,7 +225,7 @@ class _Transport:
         """The outbox asked for the close, or the peer stopped taking what we send."""
         closing = self._outbox.closing
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if closing is not None and self._outbox.overflowed:
                     await self._send(
                         {"type": "websocket.close", "code": closing.code, "reason": closing.reason}
