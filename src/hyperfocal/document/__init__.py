@@ -4,6 +4,11 @@ Every private name of Bokeh that Hyperfocal touches is touched in this folder; t
 ``tests/document/test_private_names.py`` says that they are still there.
 """
 
+# ruff: noqa: E402 - whatever imports Bokeh's documents imports its models, so this is first
+from hyperfocal.document.signatures import load_models
+
+load_models()
+
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
