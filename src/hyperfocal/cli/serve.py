@@ -151,6 +151,22 @@ class _Command(click.Command):
     help="What may wait for a client that does not read before it is disconnected.",
 )
 @click.option(
+    "--prewarm",
+    metavar="NUMBER|auto",
+    default="0",
+    show_default=True,
+    help="Sessions of each application to build ahead, so that visitors get one that is ready; "
+    "auto learns from arrivals. Applications that look at the request are not built ahead.",
+)
+@click.option(
+    "--prewarm-max-bytes",
+    type=int,
+    default=256 * 1024 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="With --prewarm auto, the memory for an application's sessions that wait.",
+)
+@click.option(
     "--accelerate/--no-accelerate",
     default=True,
     show_default=True,
@@ -247,9 +263,16 @@ def _settings(options: dict[str, Any]) -> Settings:
         websocket_max_message_bytes=options["websocket_max_message_size"],
         websocket_max_buffers=options["websocket_max_buffers"],
         outbox_max_bytes=options["outbox_max_bytes"],
+        prewarm=_prewarm(options["prewarm"]),
+        prewarm_max_bytes=options["prewarm_max_bytes"],
         accelerate=options["accelerate"],
         dev=options["dev"],
     )
+
+
+def _prewarm(text: str) -> Any:
+    """A number, where it is one; the settings say what is wrong with anything else."""
+    return int(text) if text.isdecimal() else text
 
 
 def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> Settings:
@@ -287,5 +310,6 @@ def _start_log(level: str) -> None:
         return
     # What remains tells the bytes of every frame and the server's own steps.
     logging.getLogger("asyncio").setLevel(logging.INFO)
+    logging.getLogger("hyperfocal.frames").setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -32,6 +32,7 @@ from hyperfocal.document.documents import (
     unseen_models,
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
+from hyperfocal.document.handlers import session_created_hook
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 
 __all__ = (
@@ -57,6 +58,7 @@ __all__ = (
     "new_document",
     "no_document",
     "replace_document",
+    "session_created_hook",
     "set_session_context",
     "unlocked",
     "unseen_models",

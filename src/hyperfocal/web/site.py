@@ -103,6 +103,7 @@ class Site:
             loading = served.context.run_load_hook()
             if loading is not None:
                 await loading
+            served.context.start_prewarming()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
             yield
