@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import uvicorn
@@ -167,7 +168,7 @@ def _websocket_protocol(chosen: WebSocketTransport) -> type[Any]:
     if chosen is WebSocketTransport.ASGI:
         return WebSocketProtocol
     try:
-        import hyperfocal.web.native as _  # loads picows
+        import_module("hyperfocal.web.native")  # needs picows
     except ImportError as error:
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error

@@ -18,12 +18,25 @@ from picows import picows as _picows
 from hyperfocal.errors import InvalidDataError, MessageTooBigError, PeerError, ProtocolError
 from hyperfocal.wire import Frame
 
-__all__ = ("Closing", "Event", "FrameReader", "Ping", "wrap", "wrap_close", "wrap_ping", "wrap_pong")
+__all__ = (
+    "Closing",
+    "Event",
+    "FrameReader",
+    "Ping",
+    "wrap",
+    "wrap_close",
+    "wrap_ping",
+    "wrap_pong",
+)
 
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _SHORT_TEXT = tuple(bytes((_FIN | _TEXT, size)) for size in range(126))
 _SHORT_BINARY = tuple(bytes((_FIN | _BINARY, size)) for size in range(126))
+
+# Looking these up in their enum takes longer than all the rest that is done for a frame.
+_TEXT_KIND, _BINARY_KIND, _FRAGMENT_KIND = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_PING_KIND, _CLOSE_KIND = WSMsgType.PING, WSMsgType.CLOSE
 
 #: Bytes that are looked at in one go, so that a flood of small frames lets others run.
 _READ_BYTES = 16 * 1024
@@ -69,7 +82,7 @@ class FrameReader(WSListener):
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._parser = _picows_parser(self, max_bytes)
+        self._parser: Any = _picows_parser(self, max_bytes)
         self._events: list[Event] = []
         self._unread = 0  # bytes of a frame that is not complete; not 0 when that is not known
         self._ended = False
@@ -92,7 +105,7 @@ class FrameReader(WSListener):
             return []
         self._unread = size
         self._parser.buffer_updated(size)
-        if not self._ended and self._parser.transport.is_close_frame_sent:
+        if self._parser.transport.is_close_frame_sent and not self._ended:
             sent = self._parser.transport.close_handshake.sent
             self._end(_mistake(int(sent.code), str(sent.reason or "")))
         events, self._events = self._events, []
@@ -125,23 +138,23 @@ class FrameReader(WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise ProtocolError("a reserved bit of a frame is set")
-        if kind == WSMsgType.TEXT:
+        if kind is _TEXT_KIND:
             if frame.fin and self._joined is None:
                 try:
                     return frame.get_payload_as_utf8_text()
                 except UnicodeDecodeError as error:
                     raise _not_utf8() from error
             self._begin(codecs.getincrementaldecoder("utf-8")())
-        elif kind == WSMsgType.BINARY:
+        elif kind is _BINARY_KIND:
             if frame.fin and self._joined is None:
                 return frame.get_payload_as_bytes()
             self._begin(None)
-        elif kind == WSMsgType.PING:
+        elif kind is _PING_KIND:
             return Ping(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
+        elif kind is _CLOSE_KIND:
             self._end(_closing(frame.get_payload_as_bytes()))
             return None
-        elif kind != WSMsgType.CONTINUATION:
+        elif kind is not _FRAGMENT_KIND:
             return None  # a pong
         return self._join(frame.get_payload_as_bytes(), last=bool(frame.fin))
 

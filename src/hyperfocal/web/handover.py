@@ -6,7 +6,7 @@ routing, proxy headers, origins, tokens and refusals are the same whatever moves
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -42,7 +42,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         """Only to a websocket, and only with GET (RFC 6455 section 4.1)."""
-        return super()._should_upgrade() and self.parser.get_method() == b"GET"
+        parser: Any = self.parser
+        return super()._should_upgrade() and parser.get_method() == b"GET"
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -76,8 +77,8 @@ class NativeWebSocketProtocol(WebSocketProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application, which finds ``TAKE_OVER`` among the extensions."""
-        extensions: dict[str, Any] = cast("dict[str, Any]", self.scope["extensions"])
-        extensions[TAKE_OVER] = self._take_over
+        scope: Any = self.scope
+        scope["extensions"][TAKE_OVER] = self._take_over
         await super().run_asgi()
 
     def _take_over(self, connect: Connect, outbox_bytes: int) -> bool:

@@ -15,6 +15,7 @@ from hyperfocal.web.transport import TAKE_OVER
 
 __all__ = ("NoSuchWebSocket", "WebSocketEndpoint")
 
+
 class WebSocketEndpoint:
     """The ASGI application behind ``<app>/ws``."""
 
