@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from websockets.frames import Frame, Opcode
 
 __all__ = ("Opcode", "close", "frame", "message", "mistakes")
@@ -20,7 +22,7 @@ def message(payload: str | bytes, fragments: int = 1) -> list[bytes]:
     cuts = [len(data) * number // fragments for number in range(fragments + 1)]
     return [
         frame(opcode if not number else Opcode.CONT, data[start:end], fin=number == fragments - 1)
-        for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for number, (start, end) in enumerate(pairwise(cuts))
     ]
 
 

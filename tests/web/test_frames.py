@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -105,7 +106,7 @@ def test_every_split_point() -> None:
 @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=8))
 def test_any_pieces(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(CONVERSATION)]
-    pieces = [CONVERSATION[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [CONVERSATION[a:b] for a, b in pairwise(edges)]
     assert read(pieces) == HEARD
 
 

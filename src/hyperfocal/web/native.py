@@ -83,6 +83,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._pongs: list[bytes] = []
         self._backlog: list[Event] = []  # what one read brought and is still to be carried out
         self._catching_up: asyncio.Task[None] | None = None
+        self._is_broken = False  # the peer speaks no websocket any more
         self._heard = True  # since the last ping
         self._unsent = 0  # bytes that the socket had not taken at the last ping
         self._ping: asyncio.TimerHandle | None = None
@@ -194,6 +195,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         elif isinstance(event, Closing):
             self._closed_by_peer(event)
         else:
+            self._is_broken = True
             raise event
         return None
 
@@ -280,6 +282,10 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._phase = _Phase.CLOSING
         self._connection.closed(code, reason)
         self._transport.write(wrap_close(code, reason))
+        if self._is_broken and self._transport.can_write_eof():
+            # No answer is expected. What still comes is read and not looked at: with unread bytes
+            # the system would end the connection so that the peer never sees why.
+            self._transport.write_eof()
         if self._catching_up is not None:
             self._transport.resume_reading()  # so that the peer's answer is seen
         self._abort_later()
