@@ -20,7 +20,7 @@ TYPED = $(foreach folder,src tests bench,\
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint bench docs lock format venv chromium clean
+.PHONY: help serve test check lint bench bench-micro bench-lock docs lock format venv chromium clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -44,9 +44,18 @@ lint: venv ## Check format, lint rules, types and import contracts
 	$(BIN)/pyright $(strip $(TYPED))
 	$(BIN)/lint-imports --no-logo
 
-bench: venv ## Run the benchmarks (BENCH_ARGS="--help")
-	@test -f bench/__main__.py || { echo "There is no bench/__main__.py yet." >&2; exit 1; }
+bench: venv ## Run the benchmarks, some 20 minutes (BENCH_ARGS="--help")
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-micro: venv ## Time the encoder, patches and the wire alone (BENCH_ARGS="--help")
+	$(BIN)/python -m bench.micro $(BENCH_ARGS)
+
+bench-lock: $(VENV)/.locked ## Write the lock files of the benchmarks' peers anew
+	@for peer in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
+		echo "bench/requirements/$$peer.lock"; \
+		$(LOCK) $(LOCK_ARGS) --constraints requirements.lock bench/requirements/$$peer.in \
+			--output-file bench/requirements/$$peer.lock || exit 1; \
+	done
 
 docs: venv ## Build the user's guide into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site

@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from bench.peers import Cores
+    from bench.peers import Bench
 
-__all__ = ("CLIENT_BOUND", "Run", "Sample", "Scenario")
+__all__ = ("CLIENT_BOUND", "Measure", "Run", "RunTogether", "Sample", "Scenario")
 
 #: A client that takes more of its core than this was what the run measured.
-CLIENT_BOUND = 0.9
+CLIENT_BOUND = 0.88
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run. Shares are of one core, latencies the time from a request to its answer."""
+    """One figure of one run.
+
+    Attributes:
+        value: in the unit of its ``Measure``.
+        client_share, server_share: what they used of their core; 1 is all of it.
+        latency_p50_ms, latency_p99_ms: time from a request to its answer, in milliseconds.
+        details: further figures; their names carry their units.
+    """
 
     value: float
     client_share: float | None = None
     server_share: float | None = None
     latency_p50_ms: float | None = None
     latency_p99_ms: float | None = None
-
-
-#: Measures a peer, by its name, for so many seconds.
-Run: TypeAlias = "Callable[[str, Cores, float], Sample]"
+    details: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """One row of the table.
+class Measure:
+    """One row of the table: what is measured, and what is aimed at.
 
     Attributes:
-        unit: what ``Sample.value`` counts; rates end in ``/s`` and are better when higher.
-        run: measures a peer.
+        unit: of ``Sample.value``.
+        higher: whether more is better.
+        targets: how many times better Hyperfocal is to be than these peers.
+        limit: what Hyperfocal's own figure is to be at most, in ``unit``.
+        subject: which of Hyperfocal's peers the targets speak of.
     """
 
     name: str
     unit: str
-    run: Run
+    higher: bool = False
+    targets: Mapping[str, float] = field(default_factory=dict[str, float])
+    limit: float | None = None
+    subject: str = "hyperfocal"
 
-    @property
-    def rate(self) -> bool:
-        return self.unit.endswith("/s")
+
+#: Measures a peer, by its name, once: a sample for each measure of the scenario.
+Run: TypeAlias = "Callable[[str, Bench], Sequence[Sample]]"
+
+#: Measures several peers at the same time, once; an exception for a peer that failed.
+RunTogether: TypeAlias = (
+    "Callable[[Sequence[str], Bench], Mapping[str, Sequence[Sample] | Exception]]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is measured in one go, and of whom.
+
+    Attributes:
+        about: a line for ``--help``.
+        peers: whom it can measure, in the order in which they take turns.
+        together: measures all peers in one run; only where none of them does anything.
+        most_runs: more runs than this say nothing new, or take too long.
+    """
+
+    name: str
+    about: str
+    measures: tuple[Measure, ...]
+    peers: tuple[str, ...]
+    run: Run | None = None
+    together: RunTogether | None = None
+    most_runs: int = 99

@@ -2,111 +2,255 @@
 
 from __future__ import annotations
 
-import os
-import re
+import functools
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from bench.client import Target
+from bench.clients import Dialect, Target, bokeh, echo, shiny, streamlit
+from bench.cores import Cores
+from bench.environments import Environments, MissingPeerError
+from bench.processes import free_port, started
 
-__all__ = ("APPS", "PEERS", "Cores", "Peer", "pin", "serving")
+__all__ = ("APPS", "BOKEH_FAMILY", "ECHOES", "PEERS", "Bench", "Peer", "Server")
 
 APPS = Path(__file__).parent / "apps"
-
-#: The log line by which a server says that it listens; its group is the port.
-PEERS = {
-    "bokeh": re.compile(r"Bokeh app running at: http://[^/\s]*:(\d+)"),
-    "hyperfocal": re.compile(r"Serving at http://[^/\s]*:(\d+)"),
-}
+_LAUNCHERS = Path(__file__).parent / "launchers"
+#: With a process's id it names its clock (clock_getcpuclockid(3)): CPUCLOCK_SCHED.
+_PROCESS_CLOCK = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Cores:
-    """Who runs where; ``None`` where the machine does not let us choose."""
+class Serve:
+    """What a server is asked to do.
 
-    server: int | None
-    client: int | None
+    Attributes:
+        app: the name of the application in ``bench/apps``.
+        keep_alive_s: how often to ping clients, where the server can be told.
+    """
 
-    @classmethod
-    def choose(cls) -> Cores:
-        """The last core for the server, the one before it for the client."""
-        if sys.platform != "linux":
-            return cls(None, None)
-        cores = sorted(os.sched_getaffinity(0))
-        return cls(cores[-1], cores[-2] if len(cores) > 1 else cores[-1])
+    app: str
+    port: int
+    keep_alive_s: float = 37.0
 
     @property
-    def complaint(self) -> str | None:
-        """What is wrong with this placement, if anything."""
-        if self.server is None:
-            return "processes cannot be pinned to cores on this platform"
-        if self.server == self.client:
-            return "there is one core only: server and client share it"
-        return None
-
-
-def pin(pid: int, core: int | None) -> None:
-    """Let a process (0: this one) run on one core only."""
-    if core is not None and sys.platform == "linux":
-        os.sched_setaffinity(pid, {core})
+    def path(self) -> str:
+        """The application's file, or folder."""
+        file = APPS / f"{self.app}.py"
+        return str(file if file.exists() else APPS / self.app)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
+    """How one kind of server is started, as its users start it.
+
+    Attributes:
+        environment: of ``bench/requirements``; empty for our own.
+        module: what the environment must be able to import.
+        arguments: of Python, by what is to be served.
+        help: the arguments of Python that print the command's help; none where there is no command.
+        dialect: the client.
+        most_runs: more runs than this would only take time: no target speaks of this peer.
+        where_known: an option and its value, given where ``serve --help`` names the option.
+        needs: an option that ``serve --help`` must name.
+    """
+
+    environment: str
+    module: str
+    arguments: Callable[[Serve], list[str]]
+    help: tuple[str, ...] = ()
+    dialect: Dialect = bokeh.visit
+    path: Callable[[str], str] = "/{}".format
+    needs: str = ""
+    where_known: tuple[str, ...] = ()
+    most_runs: int = 99
+
+
+def _bokeh_like(*start: str) -> Callable[[Serve], list[str]]:
+    def arguments(serve: Serve) -> list[str]:
+        keep_alive = f"--keep-alive={serve.keep_alive_s * 1000:.0f}"
+        return [*start, "serve", serve.path, "--port", str(serve.port), keep_alive]
+
+    return arguments
+
+
+def _fastapi(serve: Serve) -> list[str]:
+    launcher = str(_LAUNCHERS / "bokeh_in_fastapi.py")
+    return [launcher, serve.path, str(serve.port), str(serve.keep_alive_s)]
+
+
+def _streamlit(serve: Serve) -> list[str]:
+    options = {
+        "server.port": serve.port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.serverAddress": "localhost",
+        "browser.gatherUsageStats": "false",
+    }
+    app = str(APPS / f"streamlit_{serve.app}.py")
+    return ["-m", "streamlit", "run", app, *(f"--{name}={o}" for name, o in options.items())]
+
+
+def _shiny(serve: Serve) -> list[str]:
+    app = str(APPS / f"shiny_{serve.app}.py")
+    return ["-m", "shiny", "run", "--no-dev-mode", "--port", str(serve.port), app]
+
+
+def _hyperfocal(*options: str) -> Callable[[Serve], list[str]]:
+    started = _bokeh_like("-m", "hyperfocal")
+
+    def arguments(serve: Serve) -> list[str]:
+        return [*started(serve), *options]
+
+    return arguments
+
+
+#: How many sessions the warm pool holds.
+_PREWARMED = 4
+
+PEERS: Mapping[str, Peer] = {
+    "bokeh": Peer("bokeh", "bokeh", _bokeh_like("-m", "bokeh"), ("-m", "bokeh", "--help")),
+    "bokeh-nodelay": Peer("bokeh", "bokeh", _bokeh_like(str(_LAUNCHERS / "bokeh_nodelay.py"))),
+    "panel": Peer(
+        "panel", "panel", _bokeh_like("-m", "panel"), ("-m", "panel", "--help"), most_runs=3
+    ),
+    "fastapi": Peer("fastapi", "bokeh_fastapi", _fastapi),
+    "streamlit": Peer(
+        "streamlit",
+        "streamlit",
+        _streamlit,
+        ("-m", "streamlit", "--help"),
+        streamlit.visit,
+        lambda app: "/",
+        most_runs=3,
+    ),
+    "shiny": Peer(
+        "shiny",
+        "shiny",
+        _shiny,
+        ("-m", "shiny", "--help"),
+        shiny.visit,
+        lambda app: "/",
+        most_runs=3,
+    ),
+    "hyperfocal": Peer(
+        "",
+        "hyperfocal",
+        _hyperfocal(),
+        ("-m", "hyperfocal", "--help"),
+        where_known=("--prewarm", "0"),
+    ),
+    "hyperfocal-prewarm": Peer(
+        "", "hyperfocal", _hyperfocal("--prewarm", str(_PREWARMED)), needs="--prewarm"
+    ),
+}
+
+#: Hyperfocal's transport without its sessions, and the bare library under it.
+ECHOES: Mapping[str, Peer] = {
+    "raw-echo": Peer(
+        "",
+        "uvicorn",
+        lambda serve: [str(_LAUNCHERS / "raw_echo.py"), str(serve.port)],
+        dialect=echo.visit_raw,
+    ),
+    "hyperfocal-echo": Peer(
+        "",
+        "hyperfocal",
+        _bokeh_like(str(_LAUNCHERS / "hyperfocal_echo.py")),
+        dialect=echo.visit,
+    ),
+}
+
+#: Those that serve the same Bokeh documents and matter to the targets.
+BOKEH_FAMILY = ("bokeh", "bokeh-nodelay", "fastapi", "hyperfocal")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
     """A server that listens."""
 
     name: str
     target: Target
     process: psutil.Process
+    visit: Dialect
 
     def cpu_s(self) -> float:
-        """The processor time that it has used so far, in seconds."""
-        times = self.process.cpu_times()
-        return times.user + times.system
+        """The processor time that it has used so far, in seconds.
+
+        On Linux the process's own clock tells it to the nanosecond, and that of threads that
+        have ended as well; elsewhere it comes in ticks of 10 ms.
+        """
+        if sys.platform != "linux":
+            times = self.process.cpu_times()
+            return times.user + times.system
+        return time.clock_gettime(~self.process.pid << 3 | _PROCESS_CLOCK)
+
+    def memory_bytes(self) -> int:
+        """The memory that would be free without it."""
+        return int(self.process.memory_full_info().uss)
 
 
-@contextmanager
-def serving(name: str, app: str, cores: Cores) -> Generator[Peer]:
-    """Serve an application of ``bench/apps`` with this server, as its users start it.
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every run needs.
 
-    Raises:
-        RuntimeError: it did not come up; the message holds its log.
+    Attributes:
+        duration_s: how long a run measures, after its warm-up.
+        quick: sizes, too, are as small as they can be.
     """
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", name, "serve", str(APPS / f"{app}.py"), "--port", "0"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        try:
-            pin(process.pid, cores.server)  # long before it starts a thread
-            port = _port(process, log.fileno(), PEERS[name])
-            yield Peer(name, Target(port, f"/{app}"), psutil.Process(process.pid))
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+
+    cores: Cores
+    environments: Environments = field(default_factory=Environments)
+    duration_s: float = 2.0
+    quick: bool = False
+
+    def command(self, name: str) -> tuple[str, Peer]:
+        """The Python of a peer, and how the peer is started.
+
+        Raises:
+            MissingPeerError: it cannot be had.
+        """
+        peer = PEERS[name] if name in PEERS else ECHOES[name]
+        python = self.environments.python(peer.environment, peer.module)
+        if peer.needs and peer.needs not in _serve_help(python, peer.module):
+            raise MissingPeerError(f"{peer.module} serve has no option {peer.needs}")
+        return python, peer
+
+    @contextmanager
+    def serving(
+        self,
+        name: str,
+        app: str,
+        *,
+        keep_alive_s: float = 37.0,
+        env: Mapping[str, str] | None = None,
+    ) -> Generator[Server]:
+        """Serve an application of ``bench/apps`` with this peer.
+
+        Raises:
+            MissingPeerError: the peer cannot be had.
+            RuntimeError: it did not come up; the message holds its log.
+        """
+        python, peer = self.command(name)
+        serve = Serve(app, free_port(), keep_alive_s)
+        arguments = [python, *peer.arguments(serve)]
+        if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
+            arguments += peer.where_known
+        with started(arguments, serve.port, self.cores.server, env) as process:
+            target = Target(serve.port, peer.path(app))
+            yield Server(name, target, psutil.Process(process.pid), peer.dialect)
 
 
-def _port(process: subprocess.Popen[bytes], log: int, ready: re.Pattern[str]) -> int:
-    deadline = time.monotonic() + 60
-    while True:
-        text = os.pread(log, 1 << 16, 0).decode(errors="replace")
-        match = ready.search(text)
-        if match is not None:
-            return int(match[1])
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not start: {process.args!r}\n{text}")
-        time.sleep(0.02)
+@functools.cache
+def _serve_help(python: str, module: str) -> str:
+    done = subprocess.run(
+        [python, "-m", module, "serve", "--help"], capture_output=True, text=True, check=False
+    )
+    return done.stdout

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from bench import CLIENT_BOUND, Sample, Scenario
+from bench import CLIENT_BOUND, Measure, Sample
 
-__all__ = ("Result", "Row", "doubts", "environment", "table", "write")
+__all__ = ("Result", "Row", "doubts", "environment", "write")
 
 #: Spread, as a share of the median, from which on the machine was too noisy.
 NOISY_SPREAD = 0.3
@@ -23,10 +24,17 @@ NOISY_LOAD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All runs of one peer in one scenario."""
+    """All runs of one peer in one measure.
+
+    Attributes:
+        failure: why there are no samples.
+        missing: the peer cannot be had here: ``failure`` is nobody's fault.
+    """
 
     samples: Sequence[Sample]
-    rate: bool
+    higher: bool
+    failure: str | None = None
+    missing: bool = False
 
     @property
     def client_share(self) -> float | None:
@@ -42,19 +50,19 @@ class Result:
     @property
     def client_bound(self) -> bool:
         """Whether a rate says how fast our client is, and not how fast the server is."""
-        return self.rate and self.client_share is not None and self.client_share > CLIENT_BOUND
+        return self.higher and self.client_share is not None and self.client_share > CLIENT_BOUND
 
     @property
     def median(self) -> float | None:
-        """``None`` when the figure would be the client's."""
-        if self.client_bound:
+        """``None`` when there is no figure, or it would be the client's."""
+        if self.client_bound or self.failure is not None:
             return None
         return statistics.median(run.value for run in self.samples)
 
     @property
     def extent(self) -> tuple[float, float] | None:
         """The least and the greatest; ``None`` as for ``median``."""
-        if self.client_bound:
+        if self.median is None:
             return None
         values = [run.value for run in self.samples]
         return min(values), max(values)
@@ -62,15 +70,26 @@ class Result:
     @property
     def spread(self) -> float:
         """From the least to the greatest, as a share of the median."""
-        if self.median is None or self.extent is None:
+        if not self.median or self.extent is None:
             return 0.0
         return (self.extent[1] - self.extent[0]) / self.median
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any], higher: bool) -> Result:
+        """What ``to_json`` gave; runs that were client-bound have lost their figures."""
+        runs: list[Sample] = []
+        for run in result["runs"]:
+            fields: dict[str, Any] = {**run, "value": run["value"] or 0.0}
+            runs.append(Sample(**fields))
+        return cls(runs, higher, result["failure"], result["missing"])
 
     def to_json(self) -> dict[str, object]:
         return {
             "median": self.median,
             "extent": self.extent,
             "client_bound": self.client_bound,
+            "failure": self.failure,
+            "missing": self.missing,
             # The bare figures of client-bound runs would only be quoted.
             "runs": [
                 {**asdict(run), "value": None if self.client_bound else run.value}
@@ -81,32 +100,72 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scenario, with the results by peer."""
+    """One measure, with the results by peer."""
 
-    scenario: Scenario
+    measure: Measure
     results: Mapping[str, Result]
 
     @property
-    def times_better(self) -> float | None:
-        """How many times better Hyperfocal is than Bokeh's server, when both are known."""
-        theirs, ours = self.results["bokeh"].median, self.results["hyperfocal"].median
-        if theirs is None or ours is None:
+    def subjects(self) -> list[str]:
+        """The peers that are Hyperfocal."""
+        return [name for name in self.results if name.startswith("hyperfocal")]
+
+    @property
+    def others(self) -> list[str]:
+        return [name for name in self.results if not name.startswith("hyperfocal")]
+
+    def times_better(self, subject: str, than: str) -> float | None:
+        """How many times better one peer is than another, when both are known."""
+        if subject not in self.results or than not in self.results:
             return None
-        return ours / theirs if self.scenario.rate else theirs / ours
+        ours, theirs = self.results[subject].median, self.results[than].median
+        if ours is None or theirs is None or min(ours, theirs) <= 0:
+            return None
+        return ours / theirs if self.measure.higher else theirs / ours
+
+    def reached(self, than: str) -> bool | None:
+        """Whether the target against a peer is met; ``None``: there is none, or no figure."""
+        target = self.measure.targets.get(than)
+        ratio = self.times_better(self.measure.subject, than)
+        return None if target is None or ratio is None else ratio >= target
+
+    @property
+    def within_limit(self) -> bool | None:
+        """Whether the subject's own figure is small enough; ``None`` as for ``reached``."""
+        subject = self.results.get(self.measure.subject)
+        if self.measure.limit is None or subject is None or subject.median is None:
+            return None
+        return subject.median <= self.measure.limit
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Row:
+        """What ``to_json`` gave."""
+        higher = row["higher_is_better"]
+        measure = Measure(
+            row["name"], row["unit"], higher, row["targets"], row["limit"], row["subject"]
+        )
+        peers = {name: Result.from_json(peer, higher) for name, peer in row["peers"].items()}
+        return cls(measure, peers)
 
     def to_json(self) -> dict[str, object]:
         return {
-            "name": self.scenario.name,
-            "unit": self.scenario.unit,
-            "higher_is_better": self.scenario.rate,
-            "times_better": self.times_better,
+            "name": self.measure.name,
+            "unit": self.measure.unit,
+            "higher_is_better": self.measure.higher,
+            "subject": self.measure.subject,
+            "targets": dict(self.measure.targets),
+            "limit": self.measure.limit,
+            "times_better": {
+                ours: {name: self.times_better(ours, name) for name in self.others}
+                for ours in self.subjects
+            },
             "peers": {name: result.to_json() for name, result in self.results.items()},
         }
 
 
 def environment() -> dict[str, object]:
-    """What the figures depend on beside the code."""
-    packages = ("hyperfocal", "bokeh", "tornado", "uvicorn", "uvloop", "websockets", "numpy")
+    """What the figures depend on beside the code; the peers' packages are in their lock files."""
+    packages = ("hyperfocal", "bokeh", "uvicorn", "uvloop", "websockets", "numpy", "orjson")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -116,59 +175,21 @@ def environment() -> dict[str, object]:
     }
 
 
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "client-bound"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
-
-
-def table(rows: Iterable[Row]) -> str:
-    """The rows as text, ready to print."""
-    heads = ("scenario", "peer", "median", "min..max", "unit", "client", "server", "times better")
-    lines: list[Sequence[str]] = [heads]
-    for row in rows:
-        for name, result in row.results.items():
-            ours, ratio = name == "hyperfocal", row.times_better
-            extent = result.extent
-            lines.append(
-                (
-                    "" if ours else row.scenario.name,
-                    name,
-                    _figure(result.median),
-                    "" if extent is None else f"{_figure(extent[0])}..{_figure(extent[1])}",
-                    row.scenario.unit,
-                    _share(result.client_share),
-                    _share(result.server_share),
-                    "" if not ours else "unknown" if ratio is None else f"{ratio:.2f}",
-                )
-            )
-    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
-    right = {2, 3, 5, 6, 7}
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if at in right else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
 def doubts(rows: Iterable[Row], load: float, complaint: str | None) -> list[str]:
-    """Reasons not to trust the figures, in words."""
+    """Reasons not to trust the figures, and what is missing, in words."""
     found = [complaint] if complaint else []
     if load > NOISY_LOAD:
         found.append(f"the machine was busy at the start: load average {load:.2f}")
     for row in rows:
         for name, result in row.results.items():
-            where = f"{row.scenario.name}, {name}"
+            where = f"{row.measure.name}, {name}"
+            if result.failure is not None:
+                word = "missing" if result.missing else "failed"
+                found.append(f"{where}: {word}: {result.failure}")
             if result.client_bound:
-                share = _share(result.client_share)
                 found.append(
-                    f"{where}: no figure, the client was the bottleneck ({share} of its core)"
+                    f"{where}: no figure, the client was the bottleneck "
+                    f"({result.client_share:.0%} of its core)"
                 )
             if result.spread > NOISY_SPREAD:
                 found.append(f"{where}: the runs spread over {result.spread:.0%} of the median")

@@ -21,6 +21,8 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
     ("websocket_max_buffers", "--websocket-max-buffers", 0, None),
     ("outbox_max_bytes", "--outbox-max-bytes", 65536, None),
+    ("prewarm", "--prewarm", 0, 1000),
+    ("prewarm_max_bytes", "--prewarm-max-bytes", 0, None),
 ]
 
 

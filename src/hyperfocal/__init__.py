@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperfocal.config import Settings
-    from hyperfocal.contexts import ApplicationContext, BokehServerContext, BokehSessionContext
+    from hyperfocal.contexts import (
+        ApplicationContext,
+        BokehServerContext,
+        BokehSessionContext,
+        needs_visitor,
+        prewarm_safe,
+    )
     from hyperfocal.server import asgi_app
 
 __version__ = "0.1.0.dev0"
@@ -22,6 +28,8 @@ __all__ = (
     "Settings",
     "__version__",
     "asgi_app",
+    "needs_visitor",
+    "prewarm_safe",
 )
 
 _HOMES = {
@@ -30,6 +38,8 @@ _HOMES = {
     "BokehSessionContext": "hyperfocal.contexts",
     "Settings": "hyperfocal.config",
     "asgi_app": "hyperfocal.server",
+    "needs_visitor": "hyperfocal.contexts",
+    "prewarm_safe": "hyperfocal.contexts",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hyperfocal.errors import ConfigError
 
@@ -83,6 +83,11 @@ class Settings:
     websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
     #: Bytes that may wait for a client that does not read before it is disconnected.
     outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Sessions of each application to have ready for visitors: a number, or "auto" to learn from
+    #: arrivals.
+    prewarm: int | Literal["auto"] = 0
+    #: With "auto", the memory that the sessions of one application that wait may take, in bytes.
+    prewarm_max_bytes: int = _option(256 * 1024 * 1024, "--prewarm-max-bytes", low=0)
     #: Let Bokeh compute once per class what is the same for all models of a class
     #: (``hyperfocal.document.acceleration``). For the whole process.
     accelerate: bool = True
@@ -118,6 +123,7 @@ class Settings:
                 "--websocket-transport", self.websocket_transport, f"one of {choices}"
             ) from None
         object.__setattr__(self, "websocket_transport", transport)
+        self._check_prewarm()
         prefix = self.prefix.strip("/")
         parts = prefix.split("/") if prefix else []
         if not all(re.fullmatch(r"[\w.~-]+", part) and part not in (".", "..") for part in parts):
@@ -126,3 +132,10 @@ class Settings:
         secret: Any = self.secret_key
         if secret is not None and (not isinstance(secret, bytes) or not secret):
             raise ConfigError("--secret-key", secret, "bytes, and not none of them")
+
+    def _check_prewarm(self) -> None:
+        number: Any = self.prewarm
+        if number == "auto":
+            return
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 1000:
+            raise ConfigError("--prewarm", number, "a whole number from 0 to 1000, or auto")

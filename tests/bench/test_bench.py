@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import Sample
-from bench.report import Result, Row, doubts, table
 from bench.scenarios import SCENARIOS
 from tests.support.serving import ROOT
 
@@ -19,35 +18,17 @@ def bench(*arguments: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=55,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.slow
-def test_a_quick_run_measures_both_peers(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "result.json"
-    output = bench(
-        "--quick", "--scenario", "roundtrip-1", "--runs", "1", "--output", str(path)
-    )  # fmt: skip
-    assert "times better" in output
-    result = json.loads(path.read_text())
-    assert result["runs"] == 1
-    assert result["environment"]["packages"]["bokeh"]
-    (row,) = result["scenarios"]
-    assert (row["name"], row["unit"], row["higher_is_better"]) == ("roundtrip-1", "ms", False)
-    assert row["times_better"] > 0
-    assert list(row["peers"]) == ["bokeh", "hyperfocal"]
-    for peer in row["peers"].values():
-        (run,) = peer["runs"]
-        assert peer["median"] == run["value"] > 0
-        assert peer["extent"] == [run["value"], run["value"]]
-        # CPU time is counted in ticks of 10 ms: a short run of a waiting server may show none.
-        assert 0 <= run["client_share"] <= 1.1
-        assert run["server_share"] >= 0
-        assert run["latency_p50_ms"] <= run["latency_p99_ms"]
+def quick(path: Path, *arguments: str) -> tuple[str, list[dict[str, Any]]]:
+    """A quick run of what this environment has; its output, and the measures it wrote."""
+    output = bench("--quick", "--in-place", "--seconds", "0.2", "--output", str(path), *arguments)
+    return output, json.loads(path.read_text())["measures"]
 
 
 def test_help_names_every_scenario() -> None:
@@ -55,37 +36,70 @@ def test_help_names_every_scenario() -> None:
     assert all(name in output for name in SCENARIOS)
 
 
-def row(name: str, bokeh: list[Sample], hyperfocal: list[Sample]) -> Row:
-    (scenario,) = SCENARIOS[name]
-    return Row(
-        scenario,
-        {
-            "bokeh": Result(bokeh, scenario.rate),
-            "hyperfocal": Result(hyperfocal, scenario.rate),
-        },
+@pytest.mark.slow
+def test_a_quick_run_measures_peers_and_says_who_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.json"
+    peers = "bokeh", "bokeh-nodelay", "fastapi", "hyperfocal"
+    chosen = [argument for name in peers for argument in ("--peer", name)]
+    output, (row,) = quick(path, "--scenario", "roundtrip-1", *chosen)
+    assert "times better than" in output
+    result = json.loads(path.read_text())
+    assert result["runs"] == 1
+    assert result["environment"]["packages"]["bokeh"]
+    assert (row["unit"], row["higher_is_better"]) == ("ms", False)
+    assert set(row["peers"]) == set(peers)
+    assert row["peers"]["fastapi"]["missing"]
+    assert "fastapi: missing: bokeh_fastapi is not installed" in output
+    for name in ("bokeh", "bokeh-nodelay", "hyperfocal"):
+        peer = row["peers"][name]
+        (run,) = peer["runs"]
+        assert peer["median"] == run["value"] > 0
+        assert peer["extent"] == [run["value"], run["value"]]
+        assert 0 <= run["client_share"] <= 1.1
+        assert run["server_share"] > 0
+        assert run["latency_p50_ms"] <= run["latency_p99_ms"]
+    assert row["times_better"]["hyperfocal"]["bokeh"] > 0
+    assert row["times_better"]["hyperfocal"]["fastapi"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "scenario",
+    ["sliders-100", "open-sliders", "first-tiny", "stream-50", "broadcast", "memory-sliders"],
+)
+def test_scenarios_measure_both_servers(scenario: str, tmp_path: Path) -> None:
+    _, rows = quick(
+        tmp_path / "result.json",
+        *("--scenario", scenario, "--peer", "bokeh", "--peer", "hyperfocal"),
     )
+    for row in rows:
+        assert row["times_better"]["hyperfocal"]["bokeh"] > 0, row
 
 
-def test_a_rate_is_withheld_where_the_client_was_the_bottleneck() -> None:
-    bound = row("roundtrip-100", [Sample(7_654.0, 0.5)], [Sample(9_876.0, 0.91)])
-    assert bound.times_better is None
-    assert "client-bound" in table([bound])
-    assert "9,876" not in table([bound])
-    assert "9876" not in json.dumps(bound.to_json())
-    (doubt,) = doubts([bound], 0.0, None)
-    assert "roundtrip-100, hyperfocal" in doubt
-    assert "the client was the bottleneck" in doubt
-
-
-def test_better_is_more_of_a_rate_and_less_of_a_time() -> None:
-    assert row("roundtrip-100", [Sample(10, 0.1)], [Sample(30, 0.1)]).times_better == 3
-    assert row("roundtrip-1", [Sample(30, 0.1)], [Sample(10, 0.99)]).times_better == 3
-
-
-def test_noise_is_said() -> None:
-    wide = row("roundtrip-1", [Sample(9), Sample(10), Sample(13)], [Sample(1), Sample(1)])
-    assert doubts([wide], 0.6, "no cores") == [
-        "no cores",
-        "the machine was busy at the start: load average 0.60",
-        "roundtrip-1, bokeh: the runs spread over 40% of the median",
+@pytest.mark.slow
+def test_idle_servers_are_watched_together(tmp_path: Path) -> None:
+    chosen = [
+        argument for name in ("bokeh", "shiny", "hyperfocal") for argument in ("--peer", name)
     ]
+    _, (cpu, memory) = quick(tmp_path / "result.json", "--scenario", "idle", *chosen)
+    for row in (cpu, memory):
+        assert row["peers"]["shiny"]["missing"]
+        assert row["peers"]["bokeh"]["median"] > 0
+        assert row["peers"]["hyperfocal"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_what_needs_no_bokeh_server(tmp_path: Path) -> None:
+    names = "encode-tiny", "echo", "help", "listening"
+    chosen = [argument for name in names for argument in ("--scenario", name)]
+    _, rows = quick(
+        tmp_path / "result.json",
+        *chosen,
+        *("--peer", "hyperfocal", "--peer", "raw-echo", "--peer", "hyperfocal-echo"),
+    )
+    assert [row["name"] for row in rows] == [
+        measure.name for name in names for measure in SCENARIOS[name].measures
+    ]
+    for row in rows:
+        for peer in row["peers"].values():
+            assert peer["median"] > 0

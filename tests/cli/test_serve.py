@@ -145,7 +145,8 @@ def test_help_names_every_option() -> None:
         "--unused-session-lifetime", "--lost-session-lifetime", "--check-unused-sessions",
         "--keep-alive", "--args", "--dev", "--session-ids", "--websocket-max-message-size",
         "--websocket-max-buffers", "--outbox-max-bytes", "--session-token-expiration",
-        "--accelerate / --no-accelerate",
+        "--accelerate / --no-accelerate", "--prewarm", "--prewarm-max-bytes",
+        "--websocket-transport",
     ):  # fmt: skip
         assert option in done.stdout
 

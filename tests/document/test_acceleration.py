@@ -28,7 +28,10 @@ from tests.document.twins import Twins, accelerated, plain
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(
-    [*HERE.parents[1].glob("examples/*.py"), *HERE.parents[1].glob("bench/apps/*.py")],
+    [
+        *HERE.parents[1].glob("examples/*.py"),
+        *(HERE.parents[1] / "bench/apps" / f"{name}.py" for name in ("tiny", "sliders", "heavy")),
+    ],
     key=lambda path: path.name,
 )
 

@@ -14,8 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import bokeh.io.doc
+import bokeh.model.model
+import bokeh.util.serialization
 import pytest
 from bokeh.application.application import SessionContext
+from bokeh.application.handlers import DirectoryHandler, ServerLifecycleHandler
 from bokeh.core.has_props import HasProps, _default_resolver
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueContainer
@@ -35,6 +38,7 @@ from bokeh.models.widgets import Div
 from bokeh.util.callback_manager import PropertyCallbackManager
 
 import hyperfocal.document
+from hyperfocal.document import session_created_hook
 
 
 def fresh() -> Any:
@@ -103,9 +107,19 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert Div()._unstable_themed_values == {}
     assert Div()._initialized is True
     assert Div()._document is None
+    counter: Any = bokeh.util.serialization
+    with counter._simple_id_lock:
+        assert isinstance(counter._simple_id, int)
+    maker: Any = bokeh.model.model
+    assert maker.make_id().startswith("p")
     for place in (Model, PropertyCallbackManager):
         taken = list(inspect.signature(vars(place)["trigger"]).parameters)
         assert taken == ["self", "attr", "old", "new", "hint", "setter"]
+
+
+def test_handlers_keep_the_hook_of_a_new_session_where_we_look() -> None:
+    assert callable(session_created_hook(ServerLifecycleHandler(filename=__file__)))
+    assert "_lifecycle_handler" in inspect.getsource(DirectoryHandler)
 
 
 def test_the_manager_of_callbacks_can_be_replaced() -> None:

@@ -75,18 +75,33 @@ class Hooks:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._failed(hook, error)
 
-    async def session_created(self, context: SessionContext) -> None:
-        """Run ``on_session_created``, before the document is built."""
-        await self._run("on_session_created", context)
+    async def session_created(
+        self, context: SessionContext, *, wanted: Callable[[Any], bool] | None = None
+    ) -> None:
+        """Run ``on_session_created``, before the document is built.
+
+        Args:
+            context: the session's context.
+            wanted: says of a handler, or of an application with a way of its own, whether its
+                hook is to run; by default all run.
+        """
+        await self._run("on_session_created", context, wanted=wanted)
 
     async def session_destroyed(self, context: SessionContext) -> None:
         """Run ``on_session_destroyed``, before the document is taken apart."""
         await self._run("on_session_destroyed", context, _DESTROYED_TIMEOUT_S)
 
     async def _run(
-        self, hook: str, context: SessionContext, timeout_s: float | None = None
+        self,
+        hook: str,
+        context: SessionContext,
+        timeout_s: float | None = None,
+        *,
+        wanted: Callable[[Any], bool] | None = None,
     ) -> None:
         for receiver in self._receivers(hook):
+            if wanted is not None and not wanted(receiver):
+                continue
             try:
                 async with asyncio.timeout(timeout_s):
                     await _settle(getattr(receiver, hook)(context))

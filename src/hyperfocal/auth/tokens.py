@@ -81,10 +81,16 @@ def dump_payload(payload: Mapping[str, Any]) -> bytes:
         TypeError: it holds something that is neither JSON nor bytes.
         ValueError: it holds NaN or an infinity.
     """
-    return json.dumps(_pack(dict(payload)), allow_nan=False).encode()
+    return _to_json(_pack(dict(payload))).encode()
+
+
+_to_json = json.JSONEncoder(allow_nan=False).encode
+_PLAIN = (str, int, float, bool, type(None))
 
 
 def _pack(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, bytes):
         return {"bytes": encode_base64url(value)}
     if isinstance(value, dict):
@@ -92,8 +98,6 @@ def _pack(value: Any) -> Any:
         return {"dict": packed} if set(packed) in _OURS else packed
     if isinstance(value, list | tuple):
         return [_pack(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     raise TypeError(f"{type(value).__name__} has no place in a token")
 
 

@@ -15,8 +15,16 @@ web server:
 """
 
 from hyperfocal.contexts.application import ApplicationContext
+from hyperfocal.contexts.prewarming import needs_visitor, prewarm_safe
 from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.contexts.session import BokehSessionContext
 from hyperfocal.session import SessionRequest
 
-__all__ = ("ApplicationContext", "BokehServerContext", "BokehSessionContext", "SessionRequest")
+__all__ = (
+    "ApplicationContext",
+    "BokehServerContext",
+    "BokehSessionContext",
+    "SessionRequest",
+    "needs_visitor",
+    "prewarm_safe",
+)

@@ -11,6 +11,7 @@ from typing import Any
 from bokeh.application.application import SessionContext
 from bokeh.document import Document
 
+from hyperfocal.contexts.prewarming import Ahead
 from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import adopt_document, set_session_context
 from hyperfocal.session import Lifetime, Session, SessionRequest
@@ -36,13 +37,36 @@ class BokehSessionContext(SessionContext):
         logout_url: str | None = None,
     ) -> None:
         super().__init__(server_context, session_id)  # type: ignore[arg-type]
+        self._session_id = session_id
         self._document = document
         self._logout_url = logout_url
         self._session: Session | None = None
         self._destroyed = False
         self._request: SessionRequest | None = None
         self._token_payload: Mapping[str, Any] = {}
+        #: Set while the document is built for a visitor yet to come.
+        self._ahead: Ahead | None = None
+        self._built_ahead = False
         set_session_context(document, self)
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        """The session's id."""
+        self._look("the session's id")
+        return self._session_id
+
+    def _look(self, what: str) -> None:
+        if self._ahead is not None:
+            self._ahead.look(what)
+
+    def _arrive(
+        self, session_id: str, request: SessionRequest | None, payload: Mapping[str, Any]
+    ) -> None:
+        """The visitor for whom the session was built ahead has come."""
+        self._ahead = None
+        self._session_id = session_id
+        self._request = request
+        self._token_payload = payload
 
     @property
     def document(self) -> Document:
@@ -65,11 +89,13 @@ class BokehSessionContext(SessionContext):
     @property
     def request(self) -> SessionRequest | None:
         """The request that made the session: arguments, cookies, headers."""
+        self._look("the request")
         return self._request
 
     @property
     def token_payload(self) -> Mapping[str, Any]:
         """What travels with the session's token: what ``process_request`` hooks gave, and more."""
+        self._look("the token's payload")
         return self._token_payload
 
     @property

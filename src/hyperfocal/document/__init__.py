@@ -4,6 +4,11 @@ Every private name of Bokeh that Hyperfocal touches is touched in this folder; t
 ``tests/document/test_private_names.py`` says that they are still there.
 """
 
+# ruff: noqa: E402 - whatever imports Bokeh's documents imports its models, so this is first
+from hyperfocal.document.signatures import load_models
+
+load_models()
+
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
@@ -27,6 +32,7 @@ from hyperfocal.document.documents import (
     unseen_models,
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
+from hyperfocal.document.handlers import session_created_hook
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 
 __all__ = (
@@ -52,6 +58,7 @@ __all__ = (
     "new_document",
     "no_document",
     "replace_document",
+    "session_created_hook",
     "set_session_context",
     "unlocked",
     "unseen_models",

@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any, cast
 
 import bokeh
+import bokeh.model.model
 import bokeh.model.util
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.bases import Property, validation_on
@@ -25,11 +26,16 @@ from bokeh.core.property.wrappers import (
     PropertyValueSet,
 )
 from bokeh.model import Model
+from bokeh.settings import settings
+from bokeh.util import serialization as _serialization
 from bokeh.util.callback_manager import PropertyCallbackManager
 
 from hyperfocal.document.releases import RELEASES
 
 __all__ = ("install", "installed", "uninstall")
+
+#: Counts the ids of models, for Bokeh and for us.
+serialization: Any = _serialization
 
 _ATTRIBUTE = "__hyperfocal_class__"
 _THEMED = "__themed_values__"
@@ -201,6 +207,35 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
 
 
+def _apply_theme(self: Any, property_values: dict[str, Any]) -> None:
+    if property_values or _THEMED in self.__dict__:
+        _bokehs_apply_theme(self, property_values)
+
+
+_bokehs_apply_theme = HasProps.apply_theme
+
+
+def _make_id() -> str:
+    with serialization._simple_id_lock:
+        serialization._simple_id += 1
+        return f"p{serialization._simple_id}"
+
+
+def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = None) -> Any:
+    # A scalar that the property takes as it is: nothing to convert, nobody to ask.
+    if type(value) in _SCALARS and not self.assertions and validation_on():
+        try:
+            self.validate(value, False)
+        except ValueError:
+            pass
+        else:
+            return self.wrap(self.transform(value))
+    return _bokehs_prepare_value(self, owner, name, value, hint=hint)
+
+
+_bokehs_prepare_value = Property.prepare_value
+
+
 def _matches(self: Any, new: Any, old: Any) -> bool:
     if type(new) in _SCALARS and type(old) in _SCALARS:
         return bool(new == old)
@@ -247,10 +282,12 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (HasProps, "__init__", _init),
     (HasProps, "_overridden_defaults", classmethod(_overridden_defaults)),
     (HasProps, "themed_values", _themed_values),
+    (HasProps, "apply_theme", _apply_theme),
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
     (Property, "matches", _matches),
+    (Property, "prepare_value", _prepare_value),
     (Model, "trigger", _model_trigger),
     (PropertyCallbackManager, "trigger", _trigger),
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
@@ -274,9 +311,15 @@ def install() -> bool:
         return False
     if not _replaced:
         for place, name, replacement in _REPLACEMENTS:
-            _replaced.append((place, name, vars(place)[name]))
-            setattr(place, name, replacement)
+            _replace(place, name, replacement)
+        if settings.simple_ids():  # else ids are random
+            _replace(bokeh.model.model, "make_id", _make_id)
     return True
+
+
+def _replace(place: Any, name: str, replacement: Any) -> None:
+    _replaced.append((place, name, vars(place)[name]))
+    setattr(place, name, replacement)
 
 
 def uninstall() -> None:

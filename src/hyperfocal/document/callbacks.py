@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any, Protocol
 
 from bokeh.document import Document
@@ -95,13 +94,19 @@ class RecordingCallbackManager(DocumentCallbackManager):
         if sink is not None and isinstance(event, DocumentPatchedEvent):
             sink.changed(event)
         invoker, event.callback_invoker = event.callback_invoker, None
-        with nullcontext() if is_current(document) else current_document(document):
-            try:
-                if invoker is not None:
-                    invoker()
-            finally:
-                for callback in self.change_callbacks():
-                    callback(event)
+        if is_current(document):
+            self._tell(invoker, event)
+        else:
+            with current_document(document):
+                self._tell(invoker, event)
+
+    def _tell(self, invoker: Any, event: DocumentChangedEvent) -> None:
+        try:
+            if invoker is not None:
+                invoker()
+        finally:
+            for callback in self.change_callbacks():
+                callback(event)
 
     def unhold(self) -> None:
         """Let out what was held. A callback that raises does not keep the rest back.

@@ -75,6 +75,7 @@ class Encoder(Serializer):
         self._known = known.models if known is not None else None
         self._fresh = fresh
         self._inline = inline
+        self._with_defaults: bool | None = None  # a setting that takes its time to be read
         self._payloads: list[Buffer] = []
 
     @property
@@ -119,8 +120,10 @@ class Encoder(Serializer):
             return ref
         if self._known is not None and self._known.seen(model.id):
             return self._encode_returning(model)
+        if self._with_defaults is None:
+            self._with_defaults = bool(settings.serialize_include_defaults())
         plan = plan_of(type(model))
-        if plan is None or settings.serialize_include_defaults():
+        if plan is None or self._with_defaults:
             return super()._encode(model)
         self._references[id(model)] = {"id": model.id}
         attributes = plan.attributes(model, self)

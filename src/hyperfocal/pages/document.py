@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from copy import copy
+from functools import cache, lru_cache
 
-from bokeh.core.templates import AUTOLOAD_JS
+from bokeh.core.templates import FILE, get_env
 from bokeh.document import Document
-from bokeh.embed.bundle import Bundle, Script
+from bokeh.embed.bundle import Bundle
 from bokeh.embed.elements import html_page_for_render_items, script_for_render_items
 from bokeh.embed.util import RenderItem
+from bokeh.settings import settings
+from jinja2 import Template
+
+from hyperfocal.pages.resources import PageBundle
+from hyperfocal.pages.shells import fill_autoload, page_shell
 
 __all__ = ("autoload_script", "document_page")
 
 
-def document_page(document: Document, token: str, bundle: Bundle) -> str:
+def document_page(document: Document, token: str, bundle: PageBundle) -> str:
     """The HTML of an application's page. Read the document in a turn.
 
     Args:
@@ -22,20 +27,29 @@ def document_page(document: Document, token: str, bundle: Bundle) -> str:
         bundle: the tags for BokehJS.
     """
     item = RenderItem(token=token, roots=document.roots, use_for_title=True)
+    template, title = document.template, document.title
+    if template is FILE and title:  # which reads no variables
+        return page_shell(settings.dev).page(bundle.scripts, bundle.styles, title, item)
     return html_page_for_render_items(
-        bundle,
+        (bundle.scripts, bundle.styles),
         {},
         [item],
-        document.title,
-        template=document.template,
+        title,
+        template=_compiled(template) if isinstance(template, str) else template,
         template_variables=document.template_variables,
     )
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Template:
+    """A template that a document gives as text, as Bokeh understands it."""
+    return get_env().from_string("{% extends base %}\n" + template)
 
 
 def autoload_script(
     token: str,
     element_id: str,
-    bundle: Bundle | None,
+    bundle: PageBundle | None,
     *,
     app_path: str | None,
     absolute_url: str | None,
@@ -44,21 +58,17 @@ def autoload_script(
 
     Args:
         token: lets the page open its websocket.
-        element_id: the element to show the document in.
+        element_id: the element to show the document in: letters, digits and ``.:_-``.
         bundle: what to load; ``None`` where the page has BokehJS already.
         app_path: the application's URL path; ``None`` for the page's own path.
         absolute_url: the application's whole URL, for a page of another origin.
     """
     item = RenderItem(token=token, elementid=element_id, use_for_title=False)  # type: ignore[arg-type]
-    own = _copy(bundle) if bundle is not None else Bundle()
-    own.add(
-        Script(script_for_render_items({}, [item], app_path=app_path, absolute_url=absolute_url))
-    )
-    return AUTOLOAD_JS.render(bundle=own, elementid=element_id)
+    script = script_for_render_items({}, [item], app_path=app_path, absolute_url=absolute_url)
+    loads = bundle if bundle is not None else _nothing()
+    return fill_autoload(loads.autoload, script, element_id)
 
 
-def _copy(bundle: Bundle) -> Bundle:
-    """A bundle of its own: bundles are shared between pages, and a script is about to be added."""
-    own = copy(bundle)
-    own.js_raw = list(bundle.js_raw)
-    return own
+@cache
+def _nothing() -> PageBundle:
+    return PageBundle.of(Bundle())

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bokeh.embed.bundle import Bundle, bundle_for_objs_and_resources, extension_dirs
 from bokeh.model import Model
@@ -11,7 +15,63 @@ from bokeh.resources import Resources
 from bokeh.settings import settings
 from bokeh.util.paths import bokehjs_path
 
-__all__ = ("StaticFiles",)
+from hyperfocal.pages.shells import Form, autoload_form
+
+__all__ = ("PageBundle", "StaticFiles")
+
+_MAX_BUNDLES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageBundle:
+    """What loads BokehJS and its extensions.
+
+    Attributes:
+        scripts: the tags for scripts.
+        styles: the tags for style sheets.
+        autoload: the autoload script without what is particular to a session.
+    """
+
+    scripts: str
+    styles: str
+    autoload: Form
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> PageBundle:
+        """What Bokeh's bundle renders to."""
+        scripts, styles = bundle
+        own = copy(bundle)
+        own.js_raw = list(bundle.js_raw)  # a script is about to be added
+        return cls(scripts, styles, autoload_form(own))
+
+
+class _KnownModels:
+    """The classes of models that were known at some moment, and whether they still are.
+
+    A bundle holds the files and code of all of them. Classes of others, which come with an import
+    or with a session's script and go with it, are not kept alive. Bokeh's own come first and stay.
+    """
+
+    def __init__(self) -> None:
+        models = _known_models()
+        first = next((at for at, model in enumerate(models) if not _is_bokehs(model)), len(models))
+        self._bokehs = models[:first]
+        self._others = [weakref.ref(model) for model in models[first:]]
+
+    def are(self, models: list[type[Any]]) -> bool:
+        """Whether these are the same classes."""
+        first = len(self._bokehs)
+        return models[:first] == self._bokehs and models[first:] == [
+            model() for model in self._others
+        ]
+
+
+def _known_models() -> list[type[Any]]:
+    return list(Model.model_class_reverse_map.values())
+
+
+def _is_bokehs(model: type[Any]) -> bool:
+    return model.__module__.startswith("bokeh.")
 
 
 class StaticFiles:
@@ -23,7 +83,8 @@ class StaticFiles:
 
     def __init__(self) -> None:
         self._versions: dict[str, str] = {}
-        self._bundles: dict[tuple[str, str, int], Bundle] = {}
+        self._known = _KnownModels()
+        self._bundles: dict[tuple[str, bool, str], PageBundle] = {}
 
     @property
     def bokehjs(self) -> Path:
@@ -45,24 +106,28 @@ class StaticFiles:
             self._versions[path] = digest
         return f"{path}?v={self._versions[path]}"
 
-    def bundle(self, root_url: str) -> Bundle:
-        """The tags for a page.
+    def bundle(self, root_url: str) -> PageBundle:
+        """The tags for a page; made anew when the classes of models that are known have changed.
 
         Args:
             root_url: where ``static/`` lies, with a slash at the end: a path such as ``/`` or
                 ``/apps/``, or a whole URL for a page of another origin.
         """
-        mode = settings.resources("server")
-        # Importing an extension (Panel, say) registers models and so adds a file to the bundle.
-        key = (mode, root_url, len(Model.model_class_reverse_map))
+        # Importing an extension (Panel, say) registers models and so adds a file to the bundle;
+        # a script may define models with code of their own.
+        if not self._known.are(_known_models()):
+            self._known = _KnownModels()
+            self._bundles.clear()
+        mode = settings.resources(default="server")
+        key = (mode, settings.dev, root_url)
         bundle = self._bundles.get(key)
         if bundle is None:
-            if mode == "server":
-                resources = Resources(mode="server", root_url=root_url, path_versioner=self.version)
+            if mode.startswith("server"):
+                resources = Resources(mode=mode, root_url=root_url, path_versioner=self.version)
             else:
                 resources = Resources(mode=mode)
-            bundle = bundle_for_objs_and_resources(None, resources)
-            if len(self._bundles) > 64:
+            bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources))
+            if len(self._bundles) >= _MAX_BUNDLES:
                 self._bundles.clear()
             self._bundles[key] = bundle
         return bundle

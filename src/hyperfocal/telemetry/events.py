@@ -109,6 +109,19 @@ class BuildFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PrewarmingStopped(Event):
+    """Sessions of this application are not built ahead any more, and why."""
+
+    url: str
+    why: str
+    level: ClassVar[int] = logging.INFO
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: no sessions are built ahead: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class HookFailed(Event):
     """A lifecycle hook raised; the server goes on."""
 

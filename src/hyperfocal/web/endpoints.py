@@ -56,8 +56,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             return _refused(site, served, request, error)
         except BuildError as error:
             return failed(error)
-        bundle = site.statics.bundle(root_url(site, request))
         try:
+            bundle = site.statics.bundle(root_url(site, request))
             async with session.turn() as turn:
                 html = document_page(turn.document, token, bundle)
         except Exception as raised:  # the application's template, most likely

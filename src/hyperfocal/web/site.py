@@ -103,6 +103,7 @@ class Site:
             loading = served.context.run_load_hook()
             if loading is not None:
                 await loading
+            served.context.start_prewarming()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
             yield
@@ -207,12 +208,14 @@ class Site:
             direct_local=is_direct_local(scope),
             session_exists=existed,
         )
+        if existed:  # and has the request of its page
+            return await context.create_session_if_needed(token.session_id), token.page
         request = restore_request(read_request(scope), token.payload)
         payload: Mapping[str, Any] = token.payload
-        if "headers" not in payload and not existed:
+        if "headers" not in payload:
             payload = {**request.payload(), **payload, **self._process_request(served, request)}
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
-        if token.signed and not existed:
+        if token.signed:
             # The page outlived its session. If it had the document before, it is one that comes
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)

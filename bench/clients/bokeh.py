@@ -1,0 +1,150 @@
+"""The protocol of Bokeh, which Bokeh's server, Panel, bokeh-fastapi and Hyperfocal speak."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import orjson
+
+from bench.clients import Tally, Target
+from bench.clients.websocket import BINARY, TEXT, WebSocket, fetch
+from hyperfocal.testing import page_token
+
+__all__ = ("Session", "visit")
+
+#: Gets the kind of a message and its content's JSON.
+Listener = Callable[[str, bytes], None]
+
+
+class Session(WebSocket):
+    """One websocket, up to the close. Made by ``Session.open``.
+
+    Attributes:
+        document: the content of the latest PULL-DOC-REPLY.
+        listener: called with every message, instead of waiting for one.
+        buffer_bytes: the size of all binary buffers that came.
+    """
+
+    def __init__(self, target: Target, token: str) -> None:
+        super().__init__(target, f"{target.path}/ws", "bokeh", token)
+        self._contents: list[bytes] = []
+        self._due = 3
+        self._kind = ""
+        self._wanted = "ACK"
+        self._requests = 0
+        self.document = b""
+        self.listener: Listener | None = None
+        self.buffer_bytes = 0
+
+    @classmethod
+    async def open(cls, target: Target) -> Session:
+        """Open a page and connect its websocket, up to the ACK."""
+        page = await fetch(target)
+        session = await cls(target, page_token(page.decode())).connect()
+        await session.answer()
+        return session
+
+    def frame(self, first: int, payload: bytes) -> None:
+        contents = self._contents
+        contents.append(payload)
+        count = len(contents)
+        if count == 1:
+            header = orjson.loads(payload)
+            self._kind = header["msgtype"]
+            self._due = 3 + 2 * header.get("num_buffers", 0)
+        elif first == BINARY:
+            self.buffer_bytes += len(payload)
+        if count == self._due:
+            self._contents = []
+            self._message(self._kind, contents[2])
+
+    def _message(self, kind: str, content: bytes) -> None:
+        if self.listener is not None:
+            self.listener(kind, content)
+        elif kind == "ERROR":
+            self.fail(content.decode())
+        elif kind == self._wanted:
+            self.answered(content)
+
+    def failed(self, reason: str) -> None:
+        if self.listener is not None:
+            self.listener("ERROR", reason.encode())
+
+    def send(self, kind: str, content: bytes) -> None:
+        """Send a request, in three frames."""
+        self._requests += 1
+        header = b'{"msgid":"%d","msgtype":"%b"}' % (self._requests, kind.encode())
+        self.write(TEXT, header, b"{}", content)
+
+    async def pull(self) -> bytes:
+        """The document, as JSON."""
+        self._wanted = "PULL-DOC-REPLY"
+        self.send("PULL-DOC-REQ", b"{}")
+        self.document = await self.answer()
+        return self.document
+
+    async def close(self) -> None:
+        self.listener = None
+        await super().close()
+
+    def change(self, value: int) -> None:
+        """Move the document's slider."""
+        content = slider_change(self.document, value)
+        self.send("PATCH-DOC", content)
+
+    def begin(self, tally: Tally) -> None:
+        mover = _Mover(self, tally)
+        self.listener = mover.listen
+        mover.move()
+
+
+async def visit(target: Target) -> Session:
+    """A page with its document."""
+    session = await Session.open(target)
+    await session.pull()
+    return session
+
+
+def _change_before(document: bytes) -> bytes:
+    """A change of the document's slider as JSON, up to its value."""
+    match = re.search(rb'"name":"Slider","id":"([\w-]+)","attributes":\{[^{}]*?"slider"', document)
+    if match is None:
+        raise RuntimeError("the document holds no slider of this name")
+    model = b'{"events":[{"kind":"ModelChanged","model":{"id":"%b"},' % match[1]
+    return model + b'"attr":"value","new":'
+
+
+def slider_change(document: bytes, value: int) -> bytes:
+    """The content of a PATCH-DOC that moves the slider of a document (JSON) of ``bench/apps``."""
+    return _change_before(document) + b"%d}]}" % value
+
+
+class _Mover:
+    """Moves the slider of one session, again as soon as the server has said OK."""
+
+    def __init__(self, session: Session, tally: Tally) -> None:
+        self._before = _change_before(session.document)
+        self._session = session
+        self._tally = tally
+        self._value = 0
+        self._patched = False
+        self._sent = 0.0
+
+    def move(self) -> None:
+        self._value += 1
+        self._sent = time.perf_counter()
+        self._session.send("PATCH-DOC", self._before + b"%d}]}" % self._value)
+
+    def listen(self, kind: str, content: bytes) -> None:
+        if kind == "PATCH-DOC":
+            self._patched = True
+        elif kind != "OK":
+            self._tally.fail(f"{kind}: {content.decode()}")
+        elif not self._patched and self._value > 1:  # a change may come just after its OK
+            self._tally.fail("a change was acknowledged and nothing came of it")
+        else:
+            self._patched = False
+            self._tally.latencies_s.append(time.perf_counter() - self._sent)
+            self.move()

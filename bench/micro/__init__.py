@@ -1,0 +1,1 @@
+"""Single operations in this process, Bokeh's own way beside ours: ``make bench-micro``."""

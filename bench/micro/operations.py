@@ -1,0 +1,181 @@
+"""The operations that are compared: each twice, as Bokeh does it and as we do."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bokeh.application import Application
+from bokeh.application.handlers import ScriptHandler
+from bokeh.core.types import ID
+from bokeh.document import Document
+from bokeh.document.events import ColumnDataChangedEvent, DocumentPatchedEvent, ModelChangedEvent
+from bokeh.protocol import Protocol
+from bokeh.protocol.receiver import Receiver
+
+from bench.peers import APPS
+from bench.scenarios.encoding import bokeh_encode
+from hyperfocal.document import (
+    Change,
+    apply_patch,
+    decode_patch,
+    encode_changes,
+    encode_document,
+    mark_seen,
+    new_document,
+)
+from hyperfocal.wire import Decoder, Kind, MessageIds, encode, ok_reply
+
+__all__ = ("OPERATIONS", "Operation")
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that both can do; each call does it once.
+
+    Attributes:
+        prepare: makes Bokeh's call and ours.
+    """
+
+    about: str
+    prepare: Callable[[], tuple[Call, Call]]
+
+
+@functools.cache
+def _document(app: str) -> Document:
+    """An application's document, as our sessions have it; Bokeh's functions take it as well."""
+    document = new_document()
+    Application(ScriptHandler(filename=str(APPS / f"{app}.py"))).initialize_document(document)
+    mark_seen(document)
+    return document
+
+
+def _whole(app: str) -> tuple[Call, Call]:
+    document = _document(app)
+    return lambda: bokeh_encode(document), lambda: encode_document(document)
+
+
+def _message_json(event: DocumentPatchedEvent) -> tuple[object, ...]:
+    """What Bokeh's server makes of a change, short of writing it."""
+    message: Any = Protocol().create("PATCH-DOC", [event])
+    buffers = [(json.dumps(buffer.ref), buffer.to_bytes()) for buffer in message.buffers]
+    return message.header_json, message.metadata_json, message.content_json, buffers
+
+
+def _change_out(event: DocumentPatchedEvent) -> tuple[Call, Call]:
+    document, ids = event.document, MessageIds("bench")
+    changes = [Change(event, (None,), getattr(event, "cols", None))]
+
+    def ours() -> object:
+        patch = encode_changes(document, changes, fresh=())
+        assert patch is not None
+        return encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
+
+    return lambda: _message_json(event), ours
+
+
+def _scalar_out() -> tuple[Call, Call]:
+    document = _document("tiny")
+    slider: Any = document.get_model_by_name("slider")
+    return _change_out(ModelChangedEvent(document, slider, "value", 7))
+
+
+def _array_out() -> tuple[Call, Call]:
+    document = _document("sliders")
+    source: Any = next(model for model in document.models if "data" in model.properties())
+    source.data = {"x": np.arange(200.0), "y": np.arange(200.0)}
+    return _change_out(ColumnDataChangedEvent(document, source, "data"))
+
+
+def _values(model: Any) -> Callable[[], dict[str, Any]]:
+    """Patches of the slider, each with another value than the one before."""
+    number = 0
+
+    def patch() -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        event = {"kind": "ModelChanged", "model": {"id": model.id}, "attr": "value", "new": number}
+        return {"events": [event]}
+
+    return patch
+
+
+def _applied(app: str) -> tuple[Call, Call]:
+    document = _document(app)
+    patch = _values(document.get_model_by_name("slider"))
+    client: Any = object()
+
+    def ours() -> object:
+        decoded = decode_patch(document, patch(), (), setter=client)
+        failure = apply_patch(document, decoded, setter=client)
+        assert failure is None
+        return failure
+
+    return lambda: document.apply_json_patch(patch(), setter=client), ours  # type: ignore[arg-type]
+
+
+_FRAMES = (
+    '{"msgid":"17","msgtype":"PATCH-DOC"}',
+    "{}",
+    '{"events":[{"kind":"ModelChanged","model":{"id":"p1001"},"attr":"value","new":12}]}',
+)
+
+
+def _received() -> tuple[Call, Call]:
+    receiver, decoder = Receiver(Protocol()), Decoder()
+
+    def theirs() -> object:
+        message: object = None
+        for frame in _FRAMES:
+            try:  # it awaits nothing
+                receiver.consume(frame).send(None)
+            except StopIteration as done:
+                message = done.value
+        assert message is not None
+        return message
+
+    def ours() -> object:
+        message: object = None
+        for frame in _FRAMES:
+            message = decoder.feed(frame)
+        assert message is not None
+        return message
+
+    return theirs, ours
+
+
+def _replied() -> tuple[Call, Call]:
+    ids = MessageIds("bench")
+
+    def theirs() -> object:
+        message: Any = Protocol().create("OK", ID("17"))
+        return message.header_json, message.metadata_json, message.content_json
+
+    return theirs, lambda: ok_reply(ids, "17")
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    **{
+        f"document-{app}": Operation(
+            f"encode the whole document of {app}", functools.partial(_whole, app)
+        )
+        for app in ("tiny", "sliders", "heavy")
+    },
+    "scalar-out": Operation("encode one changed scalar as a message", _scalar_out),
+    "array-out": Operation("encode two arrays of 200 numbers as a message", _array_out),
+    **{
+        f"patch-{app}": Operation(
+            f"decode and apply a patch of one scalar to {app}, with the callback that it runs",
+            functools.partial(_applied, app),
+        )
+        for app in ("tiny", "sliders", "heavy")
+    },
+    "frames-in": Operation("put the three frames of a patch together", _received),
+    "reply": Operation("make the frames of an OK", _replied),
+}

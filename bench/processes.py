@@ -1,0 +1,72 @@
+"""Server processes: started on a core, awaited, ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import IO
+
+from bench.cores import pin
+
+__all__ = ("free_port", "started")
+
+_START_TIMEOUT_S = 60
+
+
+def free_port() -> int:
+    """A TCP port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(
+    arguments: list[str], port: int, core: int | None, env: Mapping[str, str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """Run a server on a core until the block ends; the block begins when it answers.
+
+    Raises:
+        RuntimeError: it did not come up; the message holds its log.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            arguments,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+        )
+        try:
+            pin(process.pid, core)  # long before it starts a thread
+            _wait_until_listening(process, port, log)
+            yield process
+        finally:
+            process.kill()  # how they end is not measured
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    """Whether a server answers HTTP there: a socket may listen before anybody serves it."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+            one.sendall(b"GET /nothing-here HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            return bool(one.recv(1))
+    except OSError:
+        return False
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        if _answers(port):
+            return
+        if process.poll() is not None or time.monotonic() > deadline:
+            text = os.pread(log.fileno(), 1 << 16, 0).decode(errors="replace")
+            raise RuntimeError(f"the server did not start: {process.args!r}\n{text}")
+        time.sleep(0.002)

@@ -1,0 +1,21 @@
+"""What is measured, by name."""
+
+from bench import Scenario
+from bench.scenarios import (
+    broadcast,
+    echo,
+    encoding,
+    idle,
+    opening,
+    roundtrip,
+    startup,
+    streaming,
+)
+
+__all__ = ("SCENARIOS",)
+
+_PARTS = (roundtrip, opening, encoding, idle, streaming, broadcast, echo, startup)
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for part in _PARTS for scenario in part.SCENARIOS
+}

@@ -1,0 +1,118 @@
+"""Driving a server: visitors, and what they and the processors saw."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import uvloop
+
+from bench import Run, Sample
+from bench.clients import TIMEOUT_S, Tally, Visit
+from bench.peers import Bench, Server
+
+__all__ = ("drive", "measure", "settle", "simultaneous_visits", "with_latency")
+
+T = TypeVar("T")
+
+#: How many pages load at the same time while sessions are being opened.
+_OPENING = 8
+#: A server that uses less of its core than this is at rest.
+_RESTING_SHARE = 0.05
+
+
+def drive(
+    bench: Bench,
+    name: str,
+    app: str,
+    client: Callable[[Server, Bench], Coroutine[None, None, T]],
+    *,
+    keep_alive_s: float = 37.0,
+    env: Mapping[str, str] | None = None,
+) -> T:
+    """Serve an application and run a client against it."""
+    gc.collect()  # what earlier runs left must not be walked during this one
+    gc.freeze()
+    with (
+        bench.serving(name, app, keep_alive_s=keep_alive_s, env=env) as server,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(client(server, bench))
+
+
+async def measure(server: Server, tally: Tally, duration_s: float, *, least: int = 1) -> Sample:
+    """Let the load run, after a warm-up. The value is the rate per second.
+
+    Args:
+        least: so many answers are waited for, if need be for longer.
+
+    Raises:
+        RuntimeError: nothing was answered, or something went wrong.
+    """
+    await asyncio.sleep(min(0.3, duration_s))
+    tally.latencies_s.clear()
+    start, client, used = time.perf_counter(), time.process_time(), server.cpu_s()
+    await asyncio.sleep(duration_s)
+    # Clients must not pay for telling us, so we look.
+    while len(tally.latencies_s) < least and time.perf_counter() - start < TIMEOUT_S:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    wall = time.perf_counter() - start
+    client, used = time.process_time() - client, server.cpu_s() - used
+    if tally.failure is not None:
+        raise RuntimeError(f"{server.name}: {tally.failure}")
+    return sample(server.name, tally, wall, client, used)
+
+
+def sample(name: str, tally: Tally, wall_s: float, client_s: float, server_s: float) -> Sample:
+    """What a tally says.
+
+    Raises:
+        RuntimeError: nothing.
+    """
+    seen = sorted(tally.latencies_s)
+    if not seen:
+        raise RuntimeError(f"{name} answered nothing within {wall_s:.1f} s")
+    p50, p99 = statistics.median(seen) * 1e3, seen[int(len(seen) * 0.99)] * 1e3
+    return Sample(len(seen) / wall_s, client_s / wall_s, server_s / wall_s, p50, p99)
+
+
+def with_latency(run: Run) -> Run:
+    """The same run, where the figure is the median latency in milliseconds."""
+
+    def timed(name: str, bench: Bench) -> tuple[Sample, ...]:
+        (rate,) = run(name, bench)
+        assert rate.latency_p50_ms is not None
+        return (replace(rate, value=rate.latency_p50_ms),)
+
+    return timed
+
+
+async def simultaneous_visits(server: Server, number: int) -> list[Visit]:
+    """So many pages, all open."""
+    visits: list[Visit] = []
+
+    async def open_some(count: int) -> None:
+        for _ in range(count):
+            visits.append(await server.visit(server.target))
+
+    async with asyncio.TaskGroup() as group:
+        for part in range(_OPENING):
+            count = len(range(part, number, _OPENING))
+            if count:
+                group.create_task(open_some(count))
+    return visits
+
+
+async def settle(server: Server, timeout_s: float = 10.0) -> None:
+    """Wait until the server has nothing left to do, a pool to fill for example."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        before = server.cpu_s()
+        await asyncio.sleep(0.1)
+        if server.cpu_s() - before < 0.1 * _RESTING_SHARE:
+            return

@@ -1,0 +1,234 @@
+"""Sessions built ahead, so that a visitor gets one that is ready.
+
+What is pooled is right by construction: a document whose building looked at the request or at the
+session's id is not pooled (the session context notices), nor is one that says so itself with
+``needs_visitor``. After the first such document the application is not built ahead any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import TypeVar
+
+from hyperfocal.clock import Clock, TimerHandle
+from hyperfocal.session import Session
+
+__all__ = ("Ahead", "Demand", "Prewarming", "building_ahead", "needs_visitor", "prewarm_safe")
+
+#: Seconds after which a session that nobody has taken is built anew.
+MAX_AGE_S = 600.0
+
+_Hook = TypeVar("_Hook", bound=Callable[..., object])
+
+
+class Ahead:
+    """A document that is being built for a visitor yet to come.
+
+    Attributes:
+        looked_at: what of the visitor the building asked for, if anything.
+    """
+
+    __slots__ = ("looked_at",)
+
+    def __init__(self) -> None:
+        self.looked_at: str | None = None
+
+    def look(self, what: str) -> None:
+        """The building asks for something that only a visitor has."""
+        if self.looked_at is None:
+            self.looked_at = what
+
+
+building_ahead: ContextVar[Ahead | None] = ContextVar("hyperfocal_ahead", default=None)
+
+
+def needs_visitor() -> None:
+    """Say that the document depends on who visits, or when: it is not to be built ahead.
+
+    For applications to call while they build a document, when what they show depends on the
+    clock, on chance, or on anything else that ``--prewarm`` cannot see. A look at the request or
+    at the session's id is noticed by itself. Without ``--prewarm`` it does nothing.
+    """
+    ahead = building_ahead.get()
+    if ahead is not None:
+        ahead.look("needs_visitor()")
+
+
+def prewarm_safe(hook: _Hook) -> _Hook:
+    """Mark an ``on_session_created`` hook that may run when a session is built ahead.
+
+    Without the mark it runs when the visitor comes: after the document was built.
+    """
+    hook.__hyperfocal_prewarm_safe__ = True  # type: ignore[attr-defined]
+    return hook
+
+
+class Demand:
+    """How many sessions to have ready, learned from arrivals (``--prewarm auto``).
+
+    Args:
+        max_bytes: what all sessions that wait may take.
+    """
+
+    #: Seconds over which arrivals count: exp(-age / _WINDOW_S).
+    _WINDOW_S = 60.0
+    #: A pool for so many times the arrivals that are expected while it is filled again.
+    _MARGIN = 3.0
+    _MAX = 32
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._weight = 0.0
+        self._at = 0.0
+        self._build_s = 0.0
+        self._session_bytes = 64.0 * 1024
+
+    def arrived(self, now: float) -> None:
+        """A visitor has come (monotonic seconds)."""
+        self._weight = self._decayed(now) + 1.0
+        self._at = now
+
+    def _decayed(self, now: float) -> float:
+        return self._weight * math.exp(-(now - self._at) / self._WINDOW_S)
+
+    def built(self, seconds: float, grown_bytes: int) -> None:
+        """A session took so long to build, and made the process grow by so much."""
+        self._build_s = seconds if not self._build_s else 0.7 * self._build_s + 0.3 * seconds
+        if grown_bytes > 0:
+            self._session_bytes = 0.8 * self._session_bytes + 0.2 * grown_bytes
+
+    def target(self, now: float) -> int:
+        """How many should be ready: at least one, within the memory."""
+        rate = self._decayed(now) / self._WINDOW_S
+        wanted = math.ceil(rate * 2 * self._build_s * self._MARGIN)
+        affordable = int(self._max_bytes // self._session_bytes)
+        return min(max(1, wanted), affordable, self._MAX)
+
+
+def resident_bytes() -> int:
+    """What the process has in memory; 0 where that is not known."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+class Prewarming:
+    """A pool of sessions, and the task that keeps it filled.
+
+    One session is built at a time, and as much time is left to visitors as each takes.
+
+    Args:
+        size: how many to have ready; ``None``: as many as ``Demand`` says.
+        demand: learns from arrivals.
+        build: makes a session; ``None`` when the application cannot be built ahead.
+        discard: takes down a session that nobody has taken.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        size: int | None,
+        demand: Demand,
+        build: Callable[[], Awaitable[Session | None]],
+        discard: Callable[[Session], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        self._size = size
+        self._demand = demand
+        self._build = build
+        self._discard = discard
+        self._clock = clock
+        self._ready: deque[tuple[Session, float]] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    @property
+    def running(self) -> bool:
+        """Whether sessions are being built ahead."""
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Fill the pool, and keep it filled. Call on the event loop."""
+        if not self.running:
+            self._task = asyncio.get_running_loop().create_task(self._keep_filled())
+
+    def take(self) -> Session | None:
+        """The session that has waited longest, for a visitor who has come."""
+        self._demand.arrived(self._clock.monotonic())
+        self._wake.set()
+        if not self._ready:
+            return None
+        session, _ = self._ready.popleft()
+        return session
+
+    async def empty(self) -> None:
+        """Discard all that is ready: the application has changed. The pool fills again."""
+        ready, self._ready = self._ready, deque()
+        self._wake.set()
+        for session, _ in ready:
+            await self._discard(session)
+
+    async def close(self) -> None:
+        """Build nothing more and discard what is ready."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self.empty()
+
+    def _target(self) -> int:
+        return self._size if self._size is not None else self._demand.target(self._now())
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+    async def _keep_filled(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._discard_old()
+            if len(self._ready) < self._target():
+                began, before = self._now(), resident_bytes()
+                session = await self._build()
+                if session is None:
+                    break
+                took = self._now() - began
+                self._demand.built(took, resident_bytes() - before)
+                self._ready.append((session, self._now()))
+                await self._sleep(took)
+            else:
+                oldest = self._ready[0][1] if self._ready else self._now()
+                await self._wait(oldest + MAX_AGE_S)
+        await self.empty()
+
+    async def _discard_old(self) -> None:
+        while self._ready and self._ready[0][1] + MAX_AGE_S <= self._now():
+            session, _ = self._ready.popleft()
+            await self._discard(session)
+
+    async def _wait(self, until: float) -> None:
+        """Wait until somebody wakes us, or until then."""
+        timer: TimerHandle = self._clock.call_at(asyncio.get_running_loop(), until, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        over = asyncio.Event()
+        timer = self._clock.call_at(asyncio.get_running_loop(), self._now() + seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()

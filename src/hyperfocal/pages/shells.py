@@ -1,0 +1,140 @@
+"""What is the same in all pages: rendered once by Bokeh's templates, with blanks for the rest.
+
+The blanks are found by rendering with marks in their places, so that a page is byte for byte what
+Bokeh's own functions make of the same values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from bokeh.core.json_encoder import serialize_json
+from bokeh.core.templates import AUTOLOAD_JS
+from bokeh.embed.bundle import Bundle
+from bokeh.embed.elements import html_page_for_render_items
+from bokeh.embed.util import RenderItem
+from bokeh.util.serialization import make_globally_unique_css_safe_id
+from jinja2.filters import do_indent
+from markupsafe import escape
+
+__all__ = ("Form", "PageShell", "autoload_form", "fill_autoload", "page_shell")
+
+
+class Form:
+    """A text with named blanks.
+
+    Args:
+        text: the text, with marks where the blanks are.
+        marks: the mark of each blank, by its name.
+    """
+
+    def __init__(self, text: str, marks: Mapping[str, str]) -> None:
+        names = {mark: name for name, mark in marks.items()}
+        pattern = "|".join(re.escape(mark) for mark in marks.values())
+        # Text and marks take turns.
+        pieces = re.split(f"({pattern})", text)
+        self._text = pieces[::2]
+        self._blanks = [names[mark] for mark in pieces[1::2]]
+
+    def fill(self, **values: str) -> str:
+        """The text with these values in its blanks."""
+        filled = [self._text[0]]
+        for name, text in zip(self._blanks, self._text[1:], strict=True):
+            filled += (values[name], text)
+        return "".join(filled)
+
+
+class _Root(NamedTuple):
+    """What Bokeh's templates read of a document's root."""
+
+    id: str
+    name: str | None = None
+    tags: Iterable[str] = ()
+
+
+_MARKS = {
+    name: f"hyperfocal-{name}-blank"
+    for name in ("scripts", "styles", "title", "items", "json_id", "divs", "element", "root")
+}
+
+
+class PageShell:
+    """Bokeh's default page around the values of one document."""
+
+    def __init__(self) -> None:
+        bare = self._render({})
+        rooted = self._render({_Root(_MARKS["root"]): _MARKS["element"]})
+        # What comes with a root is a piece that is repeated for each. It does not matter which
+        # of the characters around it that are alike are counted as its own.
+        pairs = enumerate(zip(bare, rooted, strict=False))
+        begin = next(at for at, (one, other) in pairs if one != other)
+        end = begin + len(rooted) - len(bare)
+        self._div = Form(rooted[begin:end], _marks("element", "root"))
+        page = bare[:begin] + _MARKS["divs"] + bare[begin:]
+        self._page = Form(page, _marks("scripts", "styles", "title", "items", "json_id", "divs"))
+
+    @staticmethod
+    def _render(roots: dict[Any, Any]) -> str:
+        item = RenderItem(token="-", roots=roots)
+        page = html_page_for_render_items(
+            (_MARKS["scripts"], _MARKS["styles"]), {}, [item], _MARKS["title"]
+        )
+        found = re.search(r'<script type="application/json" id="([\w-]+)">', page)
+        assert found is not None
+        return page.replace(found[1], _MARKS["json_id"]).replace(_json(item), _MARKS["items"])
+
+    def page(self, scripts: str, styles: str, title: str, item: RenderItem) -> str:
+        """The HTML of a page.
+
+        Args:
+            scripts: the tags for scripts.
+            styles: the tags for style sheets.
+            title: the document's title, not empty.
+            item: token and roots of the document.
+        """
+        fill_div = self._div.fill
+        divs = [fill_div(element=at, root=root) for root, at in item.roots.to_json().items()]
+        return self._page.fill(
+            scripts=scripts,
+            styles=styles,
+            title=escape(title),
+            items=_json(item),
+            json_id=make_globally_unique_css_safe_id(),
+            divs="".join(divs),
+        )
+
+
+@cache
+def page_shell(dev: bool) -> PageShell:
+    """The shell of pages with Bokeh's default template, with or without ``settings.dev``."""
+    return PageShell()
+
+
+def autoload_form(bundle: Bundle) -> Form:
+    """Bokeh's autoload script, to be filled by ``fill_autoload``. Adds a script to the bundle."""
+    bundle.js_raw.append(_MARKS["scripts"])
+    text = AUTOLOAD_JS.render(bundle=bundle, elementid=_MARKS["element"])
+    return Form(text, _marks("scripts", "element"))
+
+
+def fill_autoload(form: Form, script: str, element_id: str) -> str:
+    """The autoload script.
+
+    Args:
+        form: what ``autoload_form`` gave.
+        script: what shows the document.
+        element_id: where; letters, digits and ``.:_-`` only.
+    """
+    # As far as the template indents the scripts of its bundle.
+    return form.fill(scripts=do_indent(script, 6), element=element_id)
+
+
+def _marks(*names: str) -> dict[str, str]:
+    return {name: _MARKS[name] for name in names}
+
+
+def _json(item: RenderItem) -> str:
+    return serialize_json([item.to_json()], pretty=False)
