@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import uvicorn
@@ -156,26 +157,39 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _websocket_protocol(chosen: WebSocketTransport) -> Any:
-    """The class or the name of uvicorn's websocket protocol."""
+def _websocket_protocol(chosen: WebSocketTransport) -> type[Any]:
+    """The class of uvicorn's websocket protocol.
+
+    Raises:
+        UsageError: the native transport was asked for, and picows is not to be had.
+    """
+    from hyperfocal.web.handover import NativeWebSocketProtocol, WebSocketProtocol
+
     if chosen is WebSocketTransport.ASGI:
-        return "websockets-sansio"
+        return WebSocketProtocol
     try:
-        from hyperfocal.web.native import NativeProtocol
+        import_module("hyperfocal.web.native")  # needs picows
     except ImportError as error:
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error
-        return "websockets-sansio"
-    return NativeProtocol
+        return WebSocketProtocol
+    return NativeWebSocketProtocol
 
 
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
-    """How uvicorn has to run the application so that the settings hold."""
+    """How uvicorn has to run the application so that the settings hold.
+
+    Raises:
+        UsageError: a transport was asked for that is not to be had.
+    """
+    from hyperfocal.web.handover import HttpProtocol
+
     keep_alive = settings.keep_alive_ms / 1000
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
+        http=HttpProtocol,
         ws=_websocket_protocol(settings.websocket_transport),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive or None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.peers import APPS, KINDS, MESSAGE_BYTES, Peer, peer
+from tests.conformance.peers import APPS, KINDS, MESSAGE_BYTES, WEBSOCKET_KINDS, Peer, peer
 
 Servers = Callable[..., Peer]
 
@@ -27,7 +27,15 @@ def servers() -> Generator[Servers]:
         yield get
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of the websocket meet Hyperfocal over both transports."""
+    marked = any(mark.args[0] == "kind" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "kind" in metafunc.fixturenames and not marked:
+        websocket = metafunc.module.__name__.endswith(("test_wire", "test_client"))
+        metafunc.parametrize("kind", WEBSOCKET_KINDS if websocket else KINDS, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     """Which server the test meets. ``only_hyperfocal`` takes the other one away."""
     return str(request.param)

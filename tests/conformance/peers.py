@@ -19,6 +19,8 @@ from tests.support.serving import Process, serving
 
 APPS = Path(__file__).parent / "apps"
 KINDS = ("bokeh", "hyperfocal")
+#: Behind a stroke: what moves the frames. Without one it is the native transport.
+WEBSOCKET_KINDS = (*KINDS, "hyperfocal/asgi")
 #: Small, so that a test need not send much to exceed it.
 MESSAGE_BYTES = 1_000_000
 
@@ -73,15 +75,18 @@ class Peer:
 def peer(
     kind: str, *arguments: str | Path, prefix: str = "", env: dict[str, str] | None = None
 ) -> Generator[Peer]:
-    """Run a server of this kind on a free port."""
-    command = [sys.executable, "-m", kind, "serve", "--port", "0"]
+    """Run a server of this kind, ``bokeh`` or ``hyperfocal[/transport]``, on a free port."""
+    name, _, transport = kind.partition("/")
+    command = [sys.executable, "-m", name, "serve", "--port", "0"]
+    if name == "hyperfocal":
+        command += ["--websocket-transport", transport or "native"]
     if prefix:
         command += ["--prefix", prefix]
     with (
-        serving(*arguments, command=command, ready=_READY[kind], env=env) as process,
+        serving(*arguments, command=command, ready=_READY[name], env=env) as process,
         httpx.Client(trust_env=False, verify=False, timeout=20) as http,
     ):
-        yield Peer(kind, process, process.base + prefix, http)
+        yield Peer(name, process, process.base + prefix, http)
 
 
 @dataclass(frozen=True)

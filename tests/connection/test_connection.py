@@ -59,7 +59,7 @@ class Peer:
     def read(self) -> list[Message]:
         """What has come since the last look."""
         frames = self.outbox.take()
-        self.outbox.sent(frames)
+        self.outbox.sent()
         new = [message for frame in frames if (message := self.decoder.feed(frame)) is not None]
         self.seen += new
         return new

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from bokeh.document import Document
 from bokeh.models.widgets import Div
 
 from tests.support.applications import named
 from tests.support.serving import running, until
+
+pytestmark = pytest.mark.usefixtures("either_transport")
 
 
 async def test_a_client_that_stops_reading_is_let_go_and_a_second_one_stays_live() -> None:

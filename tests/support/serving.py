@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from hyperfocal.config import Settings
+from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.server import asgi_app, bind, uvicorn_config
 from hyperfocal.telemetry import Event, Telemetry
 from hyperfocal.testing import WireClient, page_token
@@ -82,25 +82,46 @@ class Running:
             yield client
 
 
+#: What the servers of a test move frames with; the fixture ``either_transport`` changes it.
+transport = WebSocketTransport.AUTO
+
+
 @asynccontextmanager
 async def running(
-    applications: Any, settings: Settings | None = None, **changes: Any
+    applications: Any,
+    settings: Settings | None = None,
+    *,
+    configure: Callable[[uvicorn.Config], Any] | None = None,
+    **changes: Any,
 ) -> AsyncGenerator[Running]:
-    """Serve applications on a free port of this machine, in this event loop."""
-    chosen = settings or Settings(port=0, address="127.0.0.1", **changes)
+    """Serve applications on a free port of this machine, in this event loop.
+
+    Args:
+        applications: what to serve.
+        settings: the settings; by default those with the ``changes``.
+        configure: changes uvicorn's configuration. With ``uds`` in it, ``Running.base`` is moot.
+        changes: settings that differ from the defaults.
+    """
+    chosen = settings or Settings(
+        **{"port": 0, "address": "127.0.0.1", "websocket_transport": transport, **changes}
+    )
     events = Events()
-    sockets = bind(chosen)
     app = asgi_app(applications, chosen, telemetry=Telemetry(events))
-    server = uvicorn.Server(uvicorn_config(app, chosen))
+    config = uvicorn_config(app, chosen)
+    if configure is not None:
+        configure(config)
+    sockets = bind(chosen) if config.uds is None else None
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve(sockets))
     while not server.started:
         await asyncio.sleep(0)
         if task.done():
             await task
-    port = sockets[0].getsockname()[1]
+    port = sockets[0].getsockname()[1] if sockets else 0
     try:
-        async with httpx.AsyncClient() as http:
-            base = f"http://127.0.0.1:{port}{chosen.prefix}"
+        async with httpx.AsyncClient(verify=False) as http:
+            scheme = "https" if config.is_ssl else "http"
+            base = f"{scheme}://127.0.0.1:{port}{chosen.prefix}"
             yield Running(base, app.state.site, events, http)
     finally:
         server.should_exit = True
@@ -140,7 +161,8 @@ def serving(
         command: the command; by default ``hyperfocal serve --port 0``.
         ready: a pattern in the log whose first group is the URL.
     """
-    start = list(command or [sys.executable, "-m", "hyperfocal", "serve", "--port", "0"])
+    own = [sys.executable, "-m", "hyperfocal", "serve", "--port", "0"]
+    start = list(command or [*own, "--websocket-transport", transport])
     process = subprocess.Popen(
         [*start, *map(str, arguments)],
         stdout=subprocess.PIPE,

@@ -24,6 +24,8 @@ from hyperfocal.wire import Kind
 from tests.support.applications import application, arrays, named, tiny
 from tests.support.serving import Running, running, until
 
+pytestmark = pytest.mark.usefixtures("either_transport")
+
 
 async def test_a_conversation() -> None:
     async with running({"/a": application(arrays)}) as server, server.client("/a") as client:

@@ -32,13 +32,14 @@ class Outbox:
         wake: called when there is something to take or the close request changes; must not block.
     """
 
-    __slots__ = ("_closing", "_frames", "_max_bytes", "_queued", "_wake")
+    __slots__ = ("_closing", "_frames", "_max_bytes", "_queued", "_taken", "_wake")
 
     def __init__(self, max_bytes: int, wake: Callable[[], None]) -> None:
         self._max_bytes = max_bytes
         self._wake = wake
         self._frames: list[Frame] = []
         self._queued = 0
+        self._taken = 0
         self._closing: CloseRequest | None = None
 
     @property
@@ -75,13 +76,15 @@ class Outbox:
         return True
 
     def take(self) -> list[Frame]:
-        """Everything that waits, in order; nothing is left. They count until ``sent``."""
+        """Everything that waits, in order; nothing is left. It counts until ``sent``."""
         frames, self._frames = self._frames, []
+        self._taken = self._queued
         return frames
 
-    def sent(self, frames: list[Frame]) -> None:
-        """These frames have left."""
-        self._queued -= sum(map(len, frames))
+    def sent(self) -> None:
+        """All that was taken has left."""
+        self._queued -= self._taken
+        self._taken = 0
 
     def close(self, code: int, reason: str) -> None:
         """Take nothing more; the transport closes when what is queued has been sent."""

@@ -1,145 +1,139 @@
-"""The native transport: picows moves the frames, on the connection that uvicorn has accepted.
+"""The native transport: the frames of one client, straight between the socket and its connection.
 
-Uvicorn reads the handshake and runs the application up to the point where it would accept the
-websocket; routing, origins, tokens and refusals are the same as on the ASGI transport. Then the
-connection is handed over: from the bytes that a client sends to the bytes of the reply is one
-plain call, and whatever is ready leaves in one write.
+From the bytes that a client sends to the bytes of the reply is one plain call, and whatever is
+ready leaves in one write. Works over anything that asyncio can read and write: TCP, TLS, Unix
+sockets. ``web/handover.py`` makes the handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
-import socket
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
-
-from picows import (
-    WSAutoPingStrategy,
-    WSCloseCode,
-    WSFrame,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    WSUpgradeRequest,
-    WSUpgradeResponse,
-    WSUpgradeResponseWithListener,
-)
-from picows import picows as _picows
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from collections.abc import Awaitable
+from enum import Enum, auto
+from typing import Any
 
 from hyperfocal.connection import Connection, Outbox
-from hyperfocal.errors import InvalidDataError, PeerError, ProtocolError, SessionGoneError
-from hyperfocal.web.frames import Assembler, wrap
-from hyperfocal.web.websocket import ABNORMAL, CLOSE_TIMEOUT_S, FRAMES_IN_A_ROW, TAKE_OVER
+from hyperfocal.errors import PeerError, SessionGoneError
+from hyperfocal.web.frames import (
+    Closing,
+    Event,
+    FrameReader,
+    Ping,
+    wrap,
+    wrap_close,
+    wrap_ping,
+    wrap_pong,
+)
+from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, FRAMES_IN_A_ROW, Connect
 from hyperfocal.wire import Frame
 
-__all__ = ("NativeProtocol",)
+__all__ = ("NativeTransport",)
 
 _log = logging.getLogger("hyperfocal")
 #: Tells every frame, at ``--log-level trace``.
 _frames_log = logging.getLogger("hyperfocal.frames")
 
-_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
-#: Closed with a close frame that says no more (RFC 6455 section 7.1.5).
-_NO_CODE = 1005
 #: More than this is not copied together for one write.
 _MAX_JOINED_BYTES = 64 * 1024
-#: Bytes of a connection's read buffer at first; it grows with what comes in one go.
-_READ_BUFFER_BYTES = 4096
-#: Sent to clients when the server ends; the same code as on the ASGI transport.
-_SHUTDOWN_CODE = 1012
 
 
-class _Quiet:
-    """What picows logs of every connection, we emit as events; only our own failures are logged."""
-
-    def isEnabledFor(self, level: int) -> bool:
-        return False
-
-    def log(self, *args: Any) -> None: ...
-
-    debug = info = warning = error = log
-
-    def exception(self, message: str, *args: Any) -> None:
-        _log.exception(message, *args)
+class _Phase(Enum):
+    OPEN = auto()
+    #: Our close frame has been sent; the peer has some time to answer it.
+    CLOSING = auto()
+    #: Nothing is read or written any more; the socket may still have something to send.
+    CLOSED = auto()
 
 
-_quiet = _Quiet()
-
-
-class _Transport(WSListener):
-    """Moves frames between picows and one connection.
+class NativeTransport(asyncio.BufferedProtocol):
+    """The protocol of an upgraded connection.
 
     Args:
         connect: makes the connection, given its outbox.
         outbox_bytes: the outbox's bound.
         message_bytes: the most that a message of the client may have.
-        ended: called when the socket is closed.
+        keep_alive_s: seconds between pings; a client from which nothing is heard for as long after
+            one is dropped. ``None`` sends none.
+        connections: where those are that have to be shut down when the server ends.
     """
 
     def __init__(
         self,
-        connect: Callable[[Outbox], Connection],
+        connect: Connect,
         outbox_bytes: int,
         message_bytes: int,
-        ended: Callable[[], None],
+        keep_alive_s: float | None,
+        connections: set[Any],
     ) -> None:
-        self._outbox = Outbox(outbox_bytes, self._wake)
-        self._connection = connect(self._outbox)
-        self._assembler = Assembler(message_bytes)
-        self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._ws: Any = None
+        self._context = contextvars.copy_context()  # of nobody's turn
+        self._reader = FrameReader(message_bytes)
+        self._outbox = Outbox(outbox_bytes, self._wake)
+        self._connection: Connection = connect(self._outbox)
+        self._connections = connections
+        self._keep_alive_s = keep_alive_s
         self._tells = _frames_log.isEnabledFor(logging.DEBUG)
+        self._transport: Any = None
+        self._phase = _Phase.OPEN
         self._scheduled = False  # a write is due on the loop
-        self._receiving = False  # frames are at hand whose replies leave with one write
+        self._carrying_out = False  # frames are at hand whose replies leave with one write
         self._full = False  # the socket takes no more for now
-        self._in_flight: list[Frame] = []  # written, but not taken by the socket yet
-        self._row = 0
-        self._backlog: deque[Frame] = deque()
+        self._pongs: list[bytes] = []
+        self._backlog: list[Event] = []  # what one read brought and is still to be carried out
         self._catching_up: asyncio.Task[None] | None = None
-        self._closing: asyncio.TimerHandle | None = None  # we have sent a close frame
-        self._code: tuple[int, str] | None = None  # how it ended, once that is known
+        self._is_broken = False  # the peer speaks no websocket any more
+        self._heard = True  # since the last ping
+        self._unsent = 0  # bytes that the socket had not taken at the last ping
+        self._ping: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
-    # --- what picows tells ------------------------------------------------------------------
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """The websocket is open."""
-        self._ws = transport
+    def start(self, transport: asyncio.Transport) -> None:
+        """Take over this transport, on which the websocket has been accepted."""
+        self._transport = transport
+        self._connections.add(self)
+        transport.set_protocol(self)
+        self._carrying_out = True
         try:
             self._connection.open()
         except SessionGoneError as error:
             self._outbox.close(1001, str(error)[:120])
+        self._carrying_out = False
+        self._flush()
+        if self._keep_alive_s is not None:
+            self._ping = self._loop.call_later(self._keep_alive_s, self._keep_alive)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A frame has come; the client's messages are carried out before this returns."""
-        if self._code is not None or self._closing is not None or transport.is_close_frame_sent:
-            if frame.msg_type == WSMsgType.CLOSE:
-                transport.disconnect()
+    def shutdown(self) -> None:
+        """The server ends: say so behind what is queued, and close. Called by uvicorn."""
+        self._outbox.close(1012, "")
+        self._flush()
+        self._close(1012, "")  # a client that does not read gets nothing else
+        self._leave()
+
+    # --- what the event loop tells ------------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self._reader.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come. Whatever they ask for is done before this returns, if it can be."""
+        self._heard = True
+        events = self._reader.received(nbytes)
+        if self._catching_up is not None and self._phase is _Phase.OPEN:
+            self._backlog += events  # decrypted before reading was paused
             return
-        self._receiving = True
-        try:
-            message = self._message(frame)
-            if message is not None:
-                self._take(message)
-        except PeerError as error:
-            self._outbox.close(error.close_code, error.reason)
-        finally:
-            self._receiving = False
-        if frame.last_in_buffer:
-            self._row = 0
-            self._write()
+        waiting, rest = self._carry_out(events)
+        self._flush()
+        if waiting is not None or (rest and self._phase is _Phase.OPEN):
+            self._transport.pause_reading()
+            self._catching_up = self._loop.create_task(self._catch_up(waiting, rest))
+        elif rest and isinstance(rest[-1], Closing | PeerError):
+            self._leave()  # the answer to our close frame, or the peer's own at the same time
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The socket is closed."""
-        if self._closing is not None:
-            self._closing.cancel()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-        self._end(*self._how_it_ended(transport))
-        self._ended()
+    def eof_received(self) -> None:
+        """The peer sends nothing more; the event loop closes the connection."""
 
     def pause_writing(self) -> None:
         """The client does not keep up: what comes waits in the outbox, which has a bound."""
@@ -148,105 +142,102 @@ class _Transport(WSListener):
     def resume_writing(self) -> None:
         """The socket takes more."""
         self._full = False
-        self._outbox.sent(self._in_flight)
-        self._in_flight = []
-        self._write()
+        self._outbox.sent()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._phase = _Phase.CLOSED
+        self._connections.discard(self)
+        for timer in (self._ping, self._deadline):
+            if timer is not None:
+                timer.cancel()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        self._reader.close()
+        self._connection.closed(ABNORMAL)
 
     # --- in -----------------------------------------------------------------------------------
 
-    def _message(self, frame: WSFrame) -> Frame | None:
-        """The message that a frame completes, if it does; answers control frames."""
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            raise ProtocolError("a reserved bit of a frame is set")
-        kind = frame.msg_type
-        if kind in _DATA:
-            if not self._assembler.idle or not frame.fin:
-                self._assembler.begin(frame.get_payload_as_bytes(), text=kind == WSMsgType.TEXT)
-                return None
-            if kind == WSMsgType.BINARY:
-                return frame.get_payload_as_bytes()
+    def _carry_out(self, events: list[Event]) -> tuple[Awaitable[None] | None, list[Event]]:
+        """Carry out the first few of what has come.
+
+        Returns:
+            what to await before going on, if anything, and what is left.
+        """
+        waiting: Awaitable[None] | None = None
+        done = 0
+        self._carrying_out = True
+        while waiting is None and done < len(events) and self._is_served:
+            if done == FRAMES_IN_A_ROW:
+                break
             try:
-                return frame.get_payload_as_utf8_text()
-            except UnicodeDecodeError as error:
-                raise InvalidDataError("a text message is not UTF-8") from error
-        if kind == WSMsgType.CONTINUATION:
-            return self._assembler.go_on(frame.get_payload_as_bytes(), last=bool(frame.fin))
-        if kind == WSMsgType.PING:
-            # A client that does not read gets no answers that would pile up.
-            if not self._full:
-                self._ws.send_pong(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
-            self._closed_by_peer(frame)
+                waiting = self._answer(events[done])
+            except Exception as error:
+                self._fail(error)
+            done += 1
+        self._carrying_out = False
+        return waiting, events[done:]
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether the client's requests are still carried out."""
+        return self._phase is _Phase.OPEN and self._outbox.closing is None
+
+    def _answer(self, event: Event) -> Awaitable[None] | None:
+        if isinstance(event, str | bytes):
+            if self._tells:
+                _tell("<", event)
+            return self._connection.receive(event)
+        if isinstance(event, Ping):
+            if not self._full:  # a client that does not read gets no answers that would pile up
+                self._pongs.append(wrap_pong(event.payload))
+        elif isinstance(event, Closing):
+            self._closed_by_peer(event)
+        else:
+            self._is_broken = True
+            raise event
         return None
 
-    def _closed_by_peer(self, frame: WSFrame) -> None:
-        payload = frame.get_payload_as_bytes()
-        self._ws.send(WSMsgType.CLOSE, payload)  # an echo; picows has checked it
-        if payload:
-            self._end(int.from_bytes(payload[:2], "big"), payload[2:].decode())
-        else:
-            self._end(_NO_CODE, "")
-        self._ws.disconnect()
-
-    def _take(self, message: Frame) -> None:
-        if self._tells:
-            _tell("<", message)
-        self._row += 1
-        if self._catching_up is not None:
-            self._backlog.append(message)
-        elif self._row > FRAMES_IN_A_ROW:
-            self._backlog.append(message)
-            self._catch_up_after(None)
-        else:
-            waiting = self._connection.receive(message)
-            if waiting is not None:
-                self._catch_up_after(waiting)
-
-    def _catch_up_after(self, waiting: Awaitable[None] | None) -> None:
-        """Read nothing more until what has been read is carried out."""
-        self._ws.underlying_transport.pause_reading()
-        self._catching_up = self._loop.create_task(self._catch_up(waiting))
-
-    async def _catch_up(self, waiting: Awaitable[None] | None) -> None:
-        try:
-            if waiting is not None:
-                await waiting
-            self._write()
-            await asyncio.sleep(0)
-            done = 0
-            while self._backlog and self._code is None:
-                waiting = self._connection.receive(self._backlog.popleft())
-                if waiting is not None:
-                    await waiting
-                done += 1
-                if done % FRAMES_IN_A_ROW == 0:
-                    self._write()
-                    await asyncio.sleep(0)
-        except PeerError as error:
-            self._outbox.close(error.close_code, error.reason)
-        except Exception:
-            _log.exception("a message of a client failed")
-            self._outbox.close(1011, "")
+    async def _catch_up(self, waiting: Awaitable[None] | None, rest: list[Event]) -> None:
+        """Carry out what has been read; nothing more is read meanwhile."""
+        self._backlog = rest
+        while waiting is not None or (self._backlog and self._is_served):
+            try:
+                await (waiting if waiting is not None else asyncio.sleep(0))
+            except Exception as error:
+                self._fail(error)
+            waiting, rest = self._carry_out(self._backlog)
+            self._backlog = rest
+            self._flush()
         self._catching_up = None
-        self._backlog.clear()
-        self._ws.underlying_transport.resume_reading()
-        self._write()
+        self._backlog = []
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection, with the code of whose fault it is."""
+        if isinstance(error, PeerError):
+            self._outbox.close(error.close_code, error.reason)
+            return
+        _log.error("A message of a client failed", exc_info=error)
+        self._outbox.close(1011, "")
 
     # --- out ----------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        if not self._scheduled and not self._receiving:
+        if not self._scheduled and not self._carrying_out:
             self._scheduled = True
-            self._loop.call_soon(self._write)
+            self._loop.call_soon(self._flush, context=self._context)
 
-    def _write(self) -> None:
+    def _flush(self) -> None:
         """Send all that waits, in one write, and the close frame if that is what comes next."""
         self._scheduled = False
-        if self._ws is None or self._closing is not None or self._code is not None:
+        if self._phase is not _Phase.OPEN:
             return
         if not self._full:
             frames = self._outbox.take()
-            if frames:
+            if frames or self._pongs:
                 self._send(frames)
         closing = self._outbox.closing
         if closing is not None and (self._outbox.overflowed or not self._full):
@@ -257,158 +248,70 @@ class _Transport(WSListener):
             for frame in frames:
                 _tell(">", frame)
         parts = wrap(frames)
-        transport = self._ws.underlying_transport
+        if self._pongs:
+            parts += self._pongs
+            self._pongs.clear()
         if self._outbox.queued_bytes <= _MAX_JOINED_BYTES:
-            transport.write(b"".join(parts))
+            self._transport.write(b"".join(parts))
         else:
-            transport.writelines(parts)
-        if self._full:
-            self._in_flight += frames  # they count against the bound until they have left
-        else:
-            self._outbox.sent(frames)
+            self._transport.writelines(parts)
+        if not self._full:  # otherwise they count until the socket has taken them
+            self._outbox.sent()
+
+    def _keep_alive(self) -> None:
+        """Ping, unless nothing came of the ping before."""
+        assert self._keep_alive_s is not None
+        unsent = self._transport.get_write_buffer_size()
+        # A client that is busy with what we send, or that we do not listen to, is alive.
+        alive = self._heard or self._catching_up is not None or 0 < unsent != self._unsent
+        if not alive:
+            self._close(1011, "no answer to pings")
+            return
+        self._heard = False
+        self._unsent = unsent
+        if not self._full:
+            self._transport.write(wrap_ping())
+        self._ping = self._loop.call_later(self._keep_alive_s, self._keep_alive)
 
     # --- the end ------------------------------------------------------------------------------
 
     def _close(self, code: int, reason: str) -> None:
-        """Send a close frame; the peer has some time to answer it."""
-        self._end(code, reason)
-        self._ws.send_close(code, reason)
-        abort = self._ws.underlying_transport.abort
-        self._closing = self._loop.call_later(CLOSE_TIMEOUT_S, abort)
+        """Send a close frame, behind what has been written."""
+        if self._phase is not _Phase.OPEN:
+            return
+        self._phase = _Phase.CLOSING
+        self._connection.closed(code, reason)
+        self._transport.write(wrap_close(code, reason))
+        if self._is_broken and self._transport.can_write_eof():
+            # No answer is expected. What still comes is read and not looked at: with unread bytes
+            # the system would end the connection so that the peer never sees why.
+            self._transport.write_eof()
+        if self._catching_up is not None:
+            self._transport.resume_reading()  # so that the peer's answer is seen
+        self._abort_later()
 
-    def _end(self, code: int, reason: str) -> None:
-        if self._code is None:
-            self._code = (code, reason)
-            self._connection.closed(code, reason)
+    def _closed_by_peer(self, closing: Closing) -> None:
+        if self._phase is _Phase.OPEN:
+            self._carrying_out = False
+            self._flush()  # what has been asked for before
+        if self._phase is _Phase.OPEN:
+            self._phase = _Phase.CLOSING
+            self._connection.closed(closing.code, closing.reason)
+            self._transport.write(wrap_close(closing.code, closing.reason))
+        self._leave()
 
-    @staticmethod
-    def _how_it_ended(transport: Any) -> tuple[int, str]:
-        """How a connection ended that neither the peer nor we have closed."""
-        handshake = transport.close_handshake
-        if handshake is None or handshake.sent is None:
-            return ABNORMAL, ""
-        if handshake.sent.code == WSCloseCode.GOING_AWAY:
-            return ABNORMAL, "no answer to pings"
-        return int(handshake.sent.code), str(handshake.sent.reason)  # what picows found wrong
+    def _leave(self) -> None:
+        """Close the socket once it has taken what has been written."""
+        self._phase = _Phase.CLOSED
+        self._transport.close()
+        self._abort_later()
 
-    def shut_down(self) -> None:
-        """The server ends: say so, let what is queued leave, and close."""
-        self._outbox.close(_SHUTDOWN_CODE, "")
-        self._full = False
-        self._write()
-        if self._ws is not None:
-            self._ws.disconnect()
+    def _abort_later(self) -> None:
+        if self._deadline is None:
+            self._deadline = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
 
 def _tell(direction: str, message: Frame) -> None:
     kind = "TEXT" if isinstance(message, str) else "BINARY"
     shown = message if len(message) <= 200 else message[:200]
     _frames_log.debug("%s %s %r [%d]", direction, kind, shown, len(message))
-
-
-class _HandedOver:
-    """Stands for the socket of a connection that is no longer uvicorn's to close."""
-
-    def close(self) -> None: ...
-
-    def is_closing(self) -> bool:
-        return True
-
-
-class NativeProtocol(WebSocketsSansIOProtocol):
-    """Uvicorn's websocket, until the application accepts; then picows has the connection.
-
-    A connection that picows cannot take (a Unix socket, or a client that has sent more before it
-    was accepted) stays with uvicorn, over ASGI.
-    """
-
-    _handed_over: ClassVar[Any] = _HandedOver()
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._native: _Transport | None = None
-        self._early = False
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the handshake; others come only after the application has accepted."""
-        self._early = self.handshake_initiated
-        super().data_received(data)
-
-    async def run_asgi(self) -> None:
-        """Run the application, which finds ``TAKE_OVER`` among the extensions."""
-        scope: Any = self.scope
-        scope["extensions"][TAKE_OVER] = self._take_over
-        await super().run_asgi()
-
-    def shutdown(self) -> None:
-        """The server ends."""
-        if self._native is not None:
-            self._native.shut_down()
-        else:
-            super().shutdown()
-
-    def _take_over(self, connect: Callable[[Outbox], Connection], outbox_bytes: int) -> bool:
-        """Accept the websocket and hand it to picows.
-
-        Args:
-            connect: makes the connection, given its outbox.
-            outbox_bytes: the outbox's bound.
-
-        Returns:
-            False: it cannot be; accept it over ASGI.
-        """
-        plain = self.transport.get_extra_info("socket")
-        if self._early or self.transport.is_closing() or plain is None:
-            return False
-        if plain.family not in (socket.AF_INET, socket.AF_INET6):
-            return False
-        native = _Transport(connect, outbox_bytes, self.config.ws_max_size, self._lost)
-        key = self.request.headers["Sec-WebSocket-Key"]
-        protocol = _picows_protocol(
-            native, max_bytes=self.config.ws_max_size, ping_s=self.config.ws_ping_interval
-        )
-        self._native = native
-        self.handshake_complete = True
-        transport, self.transport = self.transport, self._handed_over
-        protocol.connection_made(transport)
-        transport.set_protocol(protocol)
-        request = _HANDSHAKE % key.encode()
-        view = protocol.get_buffer(-1)
-        view[: len(request)] = request
-        protocol.buffer_updated(len(request))
-        return True
-
-    def _lost(self) -> None:
-        self.connections.discard(self)
-
-
-#: What picows needs of a handshake that has been checked already.
-_HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: -\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
-)
-
-
-def _picows_protocol(listener: _Transport, *, max_bytes: int, ping_s: float | None) -> Any:
-    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": "bokeh"})
-        return WSUpgradeResponseWithListener(response, listener)
-
-    protocol: Any = vars(_picows)["WSProtocol"]
-    return protocol(
-        None,  # host and path are for clients
-        None,
-        False,
-        accept,
-        _quiet,
-        True,  # disconnect when the listener raises
-        None,  # no timeout for the handshake, which is at hand
-        ping_s is not None,
-        ping_s or 1,
-        ping_s or 1,
-        WSAutoPingStrategy.PING_WHEN_IDLE,
-        False,  # pongs are the listener's
-        max_bytes,
-        None,
-        _READ_BUFFER_BYTES,
-    )

@@ -1,0 +1,25 @@
+"""What the transports share: they move the frames between a websocket and its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from hyperfocal.connection import Connection, Outbox
+
+__all__ = ("ABNORMAL", "CLOSE_TIMEOUT_S", "FRAMES_IN_A_ROW", "TAKE_OVER", "Connect")
+
+#: Makes the connection, given the outbox that the transport drains.
+Connect: TypeAlias = Callable[[Outbox], Connection]
+
+#: The extension of an ASGI scope under which a server offers to move the frames itself:
+#: ``take_over(connect, outbox_bytes)``, called after the websocket has been accepted. True: it
+#: does, and the application is to say and hear nothing more; False: it cannot.
+TAKE_OVER = "hyperfocal.take_over"
+
+#: Seconds that a peer has to answer a close before its connection is dropped.
+CLOSE_TIMEOUT_S = 5.0
+#: Frames of one client that are carried out before others get the event loop.
+FRAMES_IN_A_ROW = 8
+#: Closed without a close frame (RFC 6455 section 7.1.5).
+ABNORMAL = 1006
