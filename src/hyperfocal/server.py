@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.errors import UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
+from hyperfocal.web.dates import dated
 from hyperfocal.web.site import make_site
 
 __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
@@ -121,11 +123,18 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
         super().__init__(config)
         self._ready = ready
+        self._asked_to_end = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started and self._ready is not None:
             self._ready()
+
+    async def main_loop(self) -> None:
+        """Wait for the end. Uvicorn's own looks whether it has come, ten times a second."""
+        await self.on_tick(0)
+        if not self.should_exit:
+            await self._asked_to_end.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -134,6 +143,7 @@ class _Uvicorn(uvicorn.Server):
         asked: list[int] = []
 
         def end() -> None:
+            self._asked_to_end.set()
             if not self.started and serving is not None:
                 serving.cancel()  # an application's hook may take its time, or for ever
 
@@ -157,13 +167,14 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _websocket_protocol(chosen: WebSocketTransport) -> type[Any]:
-    """The class of uvicorn's websocket protocol.
+def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) -> Any:
+    """What makes uvicorn's websocket protocol.
 
     Raises:
         UsageError: the native transport was asked for, and picows is not to be had.
     """
     from hyperfocal.web.handover import NativeWebSocketProtocol, WebSocketProtocol
+    from hyperfocal.web.heartbeat import Heartbeat
 
     if chosen is WebSocketTransport.ASGI:
         return WebSocketProtocol
@@ -173,7 +184,7 @@ def _websocket_protocol(chosen: WebSocketTransport) -> type[Any]:
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error
         return WebSocketProtocol
-    return NativeWebSocketProtocol
+    return partial(NativeWebSocketProtocol, heartbeat=Heartbeat(keep_alive_s))
 
 
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
@@ -184,19 +195,20 @@ def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     """
     from hyperfocal.web.handover import HttpProtocol
 
-    keep_alive = settings.keep_alive_ms / 1000
+    keep_alive_s = settings.keep_alive_ms / 1000 or None
     return uvicorn.Config(
-        app,
+        dated(app),
         log_config=None,
         access_log=False,
         http=HttpProtocol,
-        ws=_websocket_protocol(settings.websocket_transport),
+        ws=_websocket_protocol(settings.websocket_transport, keep_alive_s),
         ws_max_size=settings.websocket_max_message_bytes,
-        ws_ping_interval=keep_alive or None,
-        ws_ping_timeout=keep_alive or None,
+        ws_ping_interval=keep_alive_s,
+        ws_ping_timeout=keep_alive_s,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
         server_header=False,
+        date_header=False,  # ours: uvicorn would wake up ten times a second to know the date
         lifespan="on",
     )
 

@@ -13,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
+from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.transport import TAKE_OVER, Connect
 
 __all__ = ("HttpProtocol", "NativeWebSocketProtocol", "WebSocketProtocol")
@@ -66,9 +67,17 @@ class NativeWebSocketProtocol(WebSocketProtocol):
     """Uvicorn's websocket until the application has accepted it.
 
     A client that has sent more by then stays with uvicorn, over ASGI: what it has sent is there.
+
+    Args:
+        heartbeat: tells the connections of this server when to ping.
+        options: uvicorn's.
     """
 
     _early = False
+
+    def __init__(self, *, heartbeat: Heartbeat, **options: Any) -> None:
+        super().__init__(**options)
+        self._heartbeat = heartbeat
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the handshake, or of a client that does not wait for its end."""
@@ -93,7 +102,7 @@ class NativeWebSocketProtocol(WebSocketProtocol):
             connect,
             outbox_bytes,
             self.config.ws_max_size,
-            self.config.ws_ping_interval,
+            self._heartbeat,
             self.connections,
         )
         native.start(transport)

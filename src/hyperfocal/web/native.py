@@ -26,6 +26,7 @@ from hyperfocal.web.frames import (
     wrap_ping,
     wrap_pong,
 )
+from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, FRAMES_IN_A_ROW, Connect
 from hyperfocal.wire import Frame
 
@@ -54,8 +55,8 @@ class NativeTransport(asyncio.BufferedProtocol):
         connect: makes the connection, given its outbox.
         outbox_bytes: the outbox's bound.
         message_bytes: the most that a message of the client may have.
-        keep_alive_s: seconds between pings; a client from which nothing is heard for as long after
-            one is dropped. ``None`` sends none.
+        heartbeat: tells when to ping; a client from which nothing is heard until the next beat is
+            dropped.
         connections: where those are that have to be shut down when the server ends.
     """
 
@@ -64,7 +65,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         connect: Connect,
         outbox_bytes: int,
         message_bytes: int,
-        keep_alive_s: float | None,
+        heartbeat: Heartbeat,
         connections: set[Any],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -73,7 +74,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._outbox = Outbox(outbox_bytes, self._wake)
         self._connection: Connection = connect(self._outbox)
         self._connections = connections
-        self._keep_alive_s = keep_alive_s
+        self._heartbeat = heartbeat
         self._tells = _frames_log.isEnabledFor(logging.DEBUG)
         self._transport: Any = None
         self._phase = _Phase.OPEN
@@ -86,7 +87,6 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._is_broken = False  # the peer speaks no websocket any more
         self._heard = True  # since the last ping
         self._unsent = 0  # bytes that the socket had not taken at the last ping
-        self._ping: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self, transport: asyncio.Transport) -> None:
@@ -101,8 +101,7 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._outbox.close(1001, str(error)[:120])
         self._carrying_out = False
         self._flush()
-        if self._keep_alive_s is not None:
-            self._ping = self._loop.call_later(self._keep_alive_s, self._keep_alive)
+        self._heartbeat.add(self)
 
     def shutdown(self) -> None:
         """The server ends: say so behind what is queued, and close. Called by uvicorn."""
@@ -149,9 +148,9 @@ class NativeTransport(asyncio.BufferedProtocol):
         """The socket is closed."""
         self._phase = _Phase.CLOSED
         self._connections.discard(self)
-        for timer in (self._ping, self._deadline):
-            if timer is not None:
-                timer.cancel()
+        self._heartbeat.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
         if self._catching_up is not None:
             self._catching_up.cancel()
         self._reader.close()
@@ -258,9 +257,10 @@ class NativeTransport(asyncio.BufferedProtocol):
         if not self._full:  # otherwise they count until the socket has taken them
             self._outbox.sent()
 
-    def _keep_alive(self) -> None:
+    def beat(self) -> None:
         """Ping, unless nothing came of the ping before."""
-        assert self._keep_alive_s is not None
+        if self._phase is not _Phase.OPEN:
+            return
         unsent = self._transport.get_write_buffer_size()
         # A client that is busy with what we send, or that we do not listen to, is alive.
         alive = self._heard or self._catching_up is not None or 0 < unsent != self._unsent
@@ -271,7 +271,6 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._unsent = unsent
         if not self._full:
             self._transport.write(wrap_ping())
-        self._ping = self._loop.call_later(self._keep_alive_s, self._keep_alive)
 
     # --- the end ------------------------------------------------------------------------------
 
