@@ -30,7 +30,6 @@ class MemoryTransport(asyncio.Transport):
         self.full = False
         self.closed = False
         self.aborted = False
-        self.eof = False
         self._protocol: Any = None
         self._client = ClientProtocol(parse_uri("ws://x/"), state=State.OPEN, max_size=None)
 
@@ -49,12 +48,6 @@ class MemoryTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 1 if self.full else 0
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.eof = True
 
     def pause_reading(self) -> None:
         self.reading = False

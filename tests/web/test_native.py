@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bokeh.document import Document
+from websockets.exceptions import ConnectionClosed as WebSocketClosed
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.contexts import ApplicationContext
@@ -22,7 +23,7 @@ from hyperfocal.wire import Decoder, Kind, Message, dump_json, encode
 from tests.support.applications import application, tiny
 from tests.support.frames import Opcode, close, frame, message
 from tests.support.memory import MemoryTransport
-from tests.support.serving import Events
+from tests.support.serving import Events, running, until
 
 OUTBOX = 100_000
 
@@ -260,10 +261,11 @@ async def test_requests_before_a_mistake_are_answered_before_its_end() -> None:
         frames = [one for frames in client.socket.heard() for one in frames]
         assert [one.opcode for one in frames] == [*[Opcode.TEXT] * 3, Opcode.CLOSE]
         assert client.ended == [1002]
-        assert client.socket.eof
         assert not client.socket.closed
         client.socket.receive(b"whatever" * 10_000)
         assert client.socket.heard() == []
+        await until(lambda: client.socket.closed)
+        assert not client.socket.aborted
 
 
 async def test_a_message_that_makes_no_sense_ends_with_its_code_and_waits_for_the_answer() -> None:
@@ -330,3 +332,16 @@ async def test_a_connection_that_breaks_is_lost() -> None:
     async with joined() as client:
         client.socket.lose()
         assert client.ended == [1006]
+
+
+async def test_a_message_past_the_limit_is_told_to_a_client_that_is_still_sending() -> None:
+    async with (
+        running(
+            {"/a": tiny}, websocket_transport="native", websocket_max_message_bytes=1 << 20
+        ) as server,
+        server.client("/a") as client,
+    ):
+        with pytest.raises((ConnectionError, WebSocketClosed)):
+            await client.send_frames(["x" * (8 << 20)])
+            await client.expect(lambda message: message.kind is Kind.OK)
+        assert client.socket.close_code == 1009

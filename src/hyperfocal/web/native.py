@@ -37,6 +37,8 @@ _frames_log = logging.getLogger("hyperfocal.frames")
 
 #: More than this is not copied together for one write.
 _MAX_JOINED_BYTES = 64 * 1024
+#: Seconds of silence after which a peer that made a mistake has had its say.
+_QUIET_S = 0.1
 
 
 class _Phase(Enum):
@@ -282,13 +284,25 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._phase = _Phase.CLOSING
         self._connection.closed(code, reason)
         self._transport.write(wrap_close(code, reason))
-        if self._is_broken and self._transport.can_write_eof():
-            # No answer is expected. What still comes is read and not looked at: with unread bytes
-            # the system would end the connection so that the peer never sees why.
-            self._transport.write_eof()
         if self._catching_up is not None:
             self._transport.resume_reading()  # so that the peer's answer is seen
         self._abort_later()
+        if self._is_broken:
+            self._leave_when_quiet()
+
+    def _leave_when_quiet(self) -> None:
+        """Close the socket when nothing comes any more; what comes is not looked at.
+
+        An answer would not be understood, and with unread bytes the system would end the
+        connection in a way that keeps the peer from seeing our close frame.
+        """
+        if self._phase is not _Phase.CLOSING:
+            return
+        if self._heard:
+            self._heard = False
+            self._loop.call_later(_QUIET_S, self._leave_when_quiet)
+        else:
+            self._leave()
 
     def _closed_by_peer(self, closing: Closing) -> None:
         if self._phase is _Phase.OPEN:
