@@ -109,9 +109,8 @@ async def running(
         configure: changes uvicorn's configuration. With ``uds`` in it, ``Running.base`` is moot.
         changes: settings that differ from the defaults.
     """
-    chosen = settings or Settings(
-        **{"port": 0, "address": "127.0.0.1", "websocket_transport": transport, **changes}
-    )
+    changes.setdefault("websocket_transport", transport)
+    chosen = settings or Settings(port=0, address="127.0.0.1", **changes)
     events = Events()
     app = asgi_app(applications, chosen, telemetry=Telemetry(events))
     config = uvicorn_config(app, chosen)

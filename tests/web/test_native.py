@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,9 +73,23 @@ def _content(one: Any) -> str | bytes:
     return data.decode() if one.opcode is Opcode.TEXT else data
 
 
+def _entitle(doc: Document, title: str) -> None:
+    doc.title = title
+
+
 def close_codes(socket: MemoryTransport) -> list[int]:
     frames = [one for frames in socket.heard() for one in frames]
     return [int.from_bytes(one.data[:2]) for one in frames if one.opcode is Opcode.CLOSE]
+
+
+def reads(client: Client) -> bool:
+    """Whether the transport lets bytes come."""
+    return client.socket.reading
+
+
+def is_closed(client: Client) -> bool:
+    """Whether the transport has closed the socket."""
+    return client.socket.closed
 
 
 @contextlib.asynccontextmanager
@@ -129,9 +144,7 @@ async def test_changes_from_elsewhere_leave_in_one_write() -> None:
         client.socket.receive(client.request(Kind.PULL_DOC_REQ))
         client.told()
         for title in ("one", "two"):
-            await client.session.with_locked_document(
-                lambda doc, title=title: setattr(doc, "title", title)
-            )
+            await client.session.with_locked_document(partial(_entitle, title=title))
         await settle()
         told = client.told()
         assert [len(messages) for messages in told] in ([2], [1, 1])
@@ -141,12 +154,12 @@ async def test_changes_from_elsewhere_leave_in_one_write() -> None:
 async def test_a_flood_lets_others_run_and_is_answered_in_order() -> None:
     async with joined() as client:
         client.socket.receive(b"".join(client.request() for _ in range(50)))
-        assert not client.socket.reading
+        assert not reads(client)
         at_once = len(client.replies())
         assert 0 < at_once <= FRAMES_IN_A_ROW
         steps: list[int] = []
         answered = at_once
-        while not client.socket.reading:
+        while not reads(client):
             await asyncio.sleep(0)
             steps.append(len(client.replies()))
             answered += steps[-1]
@@ -157,7 +170,7 @@ async def test_a_flood_lets_others_run_and_is_answered_in_order() -> None:
 async def test_the_order_of_a_flood_stays() -> None:
     async with joined() as client:
         client.socket.receive(b"".join(client.request() for _ in range(50)))
-        while not client.socket.reading:
+        while not reads(client):
             await asyncio.sleep(0)
         assert client.replies() == [f"c{number}" for number in range(1, 51)]
 
@@ -177,12 +190,12 @@ async def test_nothing_is_read_while_somebody_else_has_the_document() -> None:
         info = client.request()
         client.socket.receive(client.move(3) + info)
         await settle()
-        assert not client.socket.reading
+        assert not reads(client)
         assert client.told() == []
         leave.set()
         await staying
         await settle()
-        assert client.socket.reading
+        assert reads(client)
         kinds = [one.kind for messages in client.told() for one in messages]
         assert kinds == [Kind.PATCH_DOC, Kind.OK, Kind.SERVER_INFO_REPLY]
 
@@ -231,9 +244,7 @@ async def test_past_its_bound_a_full_outbox_ends_the_connection_with_1013() -> N
         sizes: list[int] = []
         for number in range(20):
             title = f"{number} " + "x" * (OUTBOX // 5)
-            await client.session.with_locked_document(
-                lambda doc, title=title: setattr(doc, "title", title)
-            )
+            await client.session.with_locked_document(partial(_entitle, title=title))
             await settle()
             sizes.append(sum(map(len, client.socket.writes)))
         assert max(sizes) < OUTBOX // 2  # the first message that filled it, and the close
@@ -251,7 +262,7 @@ async def test_requests_before_a_close_are_answered_before_it_is() -> None:
         client.socket.receive(client.request() + close(1001, "gone") + client.request())
         frames = [one for frames in client.socket.heard() for one in frames]
         assert [one.opcode for one in frames] == [*[Opcode.TEXT] * 3, Opcode.CLOSE]
-        assert client.socket.closed
+        assert is_closed(client)
         assert client.ended == [1001]
 
 
@@ -261,10 +272,10 @@ async def test_requests_before_a_mistake_are_answered_before_its_end() -> None:
         frames = [one for frames in client.socket.heard() for one in frames]
         assert [one.opcode for one in frames] == [*[Opcode.TEXT] * 3, Opcode.CLOSE]
         assert client.ended == [1002]
-        assert not client.socket.closed
+        assert not is_closed(client)
         client.socket.receive(b"whatever" * 10_000)
         assert client.socket.heard() == []
-        await until(lambda: client.socket.closed)
+        await until(lambda: is_closed(client))
         assert not client.socket.aborted
 
 
@@ -272,11 +283,11 @@ async def test_a_message_that_makes_no_sense_ends_with_its_code_and_waits_for_th
     async with joined() as client:
         client.socket.receive(b"".join(message("not json")))
         assert close_codes(client.socket) == [1007]
-        assert not client.socket.closed
+        assert not is_closed(client)
         client.socket.receive(client.request() + frame(Opcode.PING))
         assert client.socket.heard() == []
         client.socket.receive(close(1007))
-        assert client.socket.closed
+        assert is_closed(client)
         assert client.socket.heard() == []
         assert client.ended == [1007]
 
@@ -285,7 +296,7 @@ async def test_an_answer_to_a_close_in_the_same_read_is_seen() -> None:
     async with joined() as client:
         client.socket.receive(b"".join(message("not json")) + close(1000))
         assert close_codes(client.socket) == [1007]
-        assert client.socket.closed
+        assert is_closed(client)
 
 
 async def test_a_mistake_of_ours_ends_the_connection_with_1011(
@@ -314,7 +325,7 @@ async def test_the_end_of_the_server_is_told() -> None:
     async with joined() as client:
         client.protocol.shutdown()
         assert close_codes(client.socket) == [1012]
-        assert client.socket.closed
+        assert is_closed(client)
         assert client.ended == [1012]
 
 
