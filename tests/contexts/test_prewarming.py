@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hyperfocal import needs_visitor
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
-from hyperfocal.contexts.prewarming import MAX_AGE_S, Demand
+from hyperfocal.contexts.prewarming import GRACE_S, MAX_AGE_S, Demand
 from hyperfocal.errors import BuildError, ConfigError
 from hyperfocal.telemetry import PrewarmingStopped, SessionCreated, SessionDestroyed, Telemetry
 from hyperfocal.testing import ManualClock
@@ -88,7 +88,7 @@ async def prewarmed(
 
 async def test_a_visitor_gets_a_session_that_is_ready() -> None:
     app, hooked = App(), Hooked()
-    async with prewarmed(app, hooked) as (context, events, _):
+    async with prewarmed(app, hooked) as (context, events, clock):
         assert len(app.built) == 2
         assert context.sessions == []
         assert hooked.created == []
@@ -102,6 +102,8 @@ async def test_a_visitor_gets_a_session_that_is_ready() -> None:
         assert hooked.created == ["mine with 1"]
         assert [event.session_id for event in events.of(SessionCreated)] == ["mine"]
         await settle()
+        assert len(app.built) == 2  # the visitor's page and websocket come first
+        await clock.advance(GRACE_S)
         assert len(app.built) == 3  # the pool is full again
         await context.discard(session, "test")
         assert hooked.destroyed == ["mine"]
@@ -164,9 +166,9 @@ async def test_looking_at_the_request_later_is_fine() -> None:
         document.add_next_tick_callback(lambda: document.session_context.request)
 
     app = App(later)
-    async with prewarmed(app) as (context, events, _):
+    async with prewarmed(app) as (context, events, clock):
         await context.create_session_if_needed("mine")
-        await settle()
+        await clock.advance(GRACE_S)
         assert events.of(PrewarmingStopped) == []
         assert len(app.built) == 3
 
@@ -220,12 +222,12 @@ async def test_sessions_that_nobody_takes_are_built_anew_after_a_while() -> None
 
 async def test_a_pool_can_be_emptied_and_fills_again() -> None:
     app = App()
-    async with prewarmed(app) as (context, _, _):
+    async with prewarmed(app) as (context, _, clock):
         pool = context._prewarming
         assert pool is not None
         assert len(pool) == 2
         await pool.empty()
-        await settle()
+        await clock.advance(GRACE_S)
         assert len(app.built) == 4
         assert not app.built[0].roots
 

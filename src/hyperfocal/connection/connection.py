@@ -121,16 +121,7 @@ class Connection:
         message = self._decoder.feed(frame)
         if message is None:
             return None
-        if message.kind is Kind.SERVER_INFO_REQ:
-            content = dump_json({"version_info": self._versions})
-            self.offer(
-                reply(self._session.message_ids, Kind.SERVER_INFO_REPLY, message.msgid, content)
-            )
-            return None
-        if message.kind in (Kind.OK, Kind.ERROR, Kind.ACK):
-            return None  # nothing that we sent asks for an answer
-        if message.kind not in _IN_TURN:
-            self._reply_error(message, f"a server does not take {message.kind} messages")
+        if message.kind is not Kind.PATCH_DOC and not self._asks_for_turn(message):
             return None
         try:
             turn = self._session.turn_nowait(self)
@@ -141,6 +132,19 @@ class Connection:
         with turn:
             self._carry_out(message, turn)
         return None
+
+    def _asks_for_turn(self, message: Message) -> bool:
+        """Whether a message is to be carried out in a turn; one that is not is dealt with."""
+        if message.kind in _IN_TURN:
+            return True
+        if message.kind is Kind.SERVER_INFO_REQ:
+            content = dump_json({"version_info": self._versions})
+            self.offer(
+                reply(self._session.message_ids, Kind.SERVER_INFO_REPLY, message.msgid, content)
+            )
+        elif message.kind not in (Kind.OK, Kind.ERROR, Kind.ACK):  # those answer nothing of ours
+            self._reply_error(message, f"a server does not take {message.kind} messages")
+        return False
 
     async def _wait(self, message: Message) -> None:
         try:

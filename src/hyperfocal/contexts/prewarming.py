@@ -20,6 +20,9 @@ from hyperfocal.session import Session
 
 __all__ = ("Ahead", "Demand", "Prewarming", "building_ahead", "needs_visitor", "prewarm_safe")
 
+#: Seconds that a visitor who has just taken a session has for their page and websocket before the
+#: next one is built.
+GRACE_S = 0.2
 #: Seconds after which a session that nobody has taken is built anew.
 MAX_AGE_S = 600.0
 
@@ -207,6 +210,7 @@ class Prewarming:
             else:
                 oldest = self._ready[0][1] if self._ready else self._now()
                 await self._wait(oldest + MAX_AGE_S)
+                await self._sleep(GRACE_S)
         await self.empty()
 
     async def _discard_old(self) -> None:

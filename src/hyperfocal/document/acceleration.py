@@ -48,12 +48,13 @@ class _Class:
 
     Attributes:
         overridden: defaults that the class or its bases override, by property.
+        descriptors: what ``lookup`` gives, by property.
         unstable: properties of which each model has a default of its own, in order.
         defaults: by property, its default, and what is known of it once Bokeh has prepared it.
         referring: properties that may refer to models, in order.
     """
 
-    __slots__ = ("defaults", "overridden", "referring", "unstable")
+    __slots__ = ("defaults", "descriptors", "overridden", "referring", "unstable")
 
     def __init__(self, cls: type[HasProps]) -> None:
         self.overridden: dict[str, Any] = {}
@@ -62,12 +63,13 @@ class _Class:
         own = cls.__overridden_defaults__
         self.unstable: dict[str, PropertyDescriptor[Any]] = {}
         for name in cls.properties(_with_props=True):
-            descriptor: Any = cls.lookup(name)
+            descriptor: Any = getattr(cls, name)
             if isinstance(descriptor, PropertyDescriptor) and (  # an alias is none
                 descriptor.property._may_have_unstable_default()
                 or PropertyDescriptor.is_unstable(own.get(name))
             ):
                 self.unstable[name] = descriptor
+        self.descriptors = {name: getattr(cls, name) for name in cls.properties(_with_props=True)}
         self.defaults: dict[str, tuple[Any, Any]] = {}
         self.referring = tuple(cls.properties_with_refs())
 
@@ -151,6 +153,14 @@ def _init(self: Any, **properties: Any) -> None:
 
 def _overridden_defaults(cls: type[HasProps]) -> dict[str, Any]:
     return _of(cls).overridden
+
+
+def _lookup(cls: type[HasProps], name: str, *, raises: bool = True) -> Any:
+    found = _of(cls).descriptors.get(name)
+    return found if found is not None else _bokehs_lookup(cls, name, raises=raises)
+
+
+_bokehs_lookup: Any = vars(HasProps)["lookup"].__func__
 
 
 def _themed_values(self: Any) -> Any:
@@ -281,6 +291,7 @@ def _trigger(
 _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (HasProps, "__init__", _init),
     (HasProps, "_overridden_defaults", classmethod(_overridden_defaults)),
+    (HasProps, "lookup", classmethod(_lookup)),
     (HasProps, "themed_values", _themed_values),
     (HasProps, "apply_theme", _apply_theme),
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),

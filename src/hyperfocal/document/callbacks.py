@@ -40,6 +40,9 @@ class ChangeSink(Protocol):
         ...
 
 
+_SESSION_CALLBACKS = (SessionCallbackAdded, SessionCallbackRemoved)
+
+
 class RecordingCallbackManager(DocumentCallbackManager):
     """Bokeh's callback manager, with a sink that misses nothing.
 
@@ -76,7 +79,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
             OutsideTurnError: the calling code does not hold the document's lock.
             SessionGoneError: a session callback was added after the session's end.
         """
-        if isinstance(event, SessionCallbackAdded | SessionCallbackRemoved):
+        if isinstance(event, _SESSION_CALLBACKS):
             self._session_callback(event)
             return
         sink = self._sink

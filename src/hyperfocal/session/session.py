@@ -24,7 +24,7 @@ from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Client, Presence
-from hyperfocal.session.turn import Turn, turns_around
+from hyperfocal.session.turn import Turn, current_turn, turns_around
 from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.wire import MessageIds
@@ -283,7 +283,7 @@ class Session:
         turn = self._turn
         if turn is None:
             return False
-        if turn in turns_around():
+        if turn is current_turn() or turn in turns_around():
             return True
         if self._callbacks.unlocked:
             return False

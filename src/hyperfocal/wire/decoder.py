@@ -142,7 +142,8 @@ class Decoder:
             raise ProtocolError("the header's msgtype is missing or unknown")
         if not isinstance(header.get("msgid"), str):
             raise ProtocolError("the header has no msgid")
-        if not isinstance(header.get("reqid"), str | None):
+        reqid = header.get("reqid")
+        if reqid is not None and not isinstance(reqid, str):
             raise ProtocolError("the header's reqid is not a string")
         count = header.get("num_buffers", 0)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:

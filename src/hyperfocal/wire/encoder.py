@@ -16,6 +16,10 @@ __all__ = ("MessageIds", "ack", "encode", "error_reply", "ok_reply", "reply")
 IdSource: TypeAlias = Callable[[], str]
 
 
+#: An enum takes longer to say its value.
+_NAMES: dict[Kind, str] = {kind: str(kind) for kind in Kind}
+
+
 class MessageIds:
     """A source of message ids, unique over processes. Inject another one where ids must repeat."""
 
@@ -47,7 +51,7 @@ def encode(
         reqid: the id of the request that this message answers.
         buffers: the binary payloads that the content refers to.
     """
-    header: dict[str, Any] = {"msgid": msgid, "msgtype": kind.value}
+    header: dict[str, Any] = {"msgid": msgid, "msgtype": _NAMES[kind]}
     if reqid is not None:
         header["reqid"] = reqid
     payloads = tuple(buffers)
