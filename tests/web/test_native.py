@@ -299,6 +299,40 @@ async def test_an_answer_to_a_close_in_the_same_read_is_seen() -> None:
         assert is_closed(client)
 
 
+async def test_a_close_behind_more_than_a_few_requests_is_seen() -> None:
+    async with joined() as client:
+        stream = b"".join(client.request() for _ in range(5)) + close(1000)
+        client.socket.receive(stream)
+        await until(lambda: is_closed(client))
+        opcodes = [one.opcode for frames in client.socket.heard() for one in frames]
+        assert opcodes == [*[Opcode.TEXT] * 15, Opcode.CLOSE]
+        assert client.ended == [1000]
+
+
+async def test_a_close_behind_requests_that_are_no_longer_carried_out_is_seen() -> None:
+    async with joined() as client:
+        nonsense = b"".join(message("not json"))
+        client.socket.receive(client.request() * 4 + nonsense + client.request() + close(1000))
+        await until(lambda: is_closed(client))
+        assert not client.socket.aborted
+        assert client.ended == [1007]
+
+
+async def test_a_session_that_is_over_closes_at_once() -> None:
+    async with joined() as client:
+        connections: set[Any] = set()
+        await client.context.discard(client.session, "test")
+
+        def connect(outbox: Outbox) -> Connection:
+            return Connection(client.session, outbox, telemetry=Telemetry())
+
+        late = NativeTransport(connect, OUTBOX, 1 << 20, None, connections)
+        socket = MemoryTransport()
+        late.start(socket)
+        assert close_codes(socket) == [1001]
+        socket.lose()
+
+
 async def test_a_mistake_of_ours_ends_the_connection_with_1011(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

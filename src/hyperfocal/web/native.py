@@ -101,6 +101,8 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._connection.open()
         except SessionGoneError as error:
             self._outbox.close(1001, str(error)[:120])
+        except Exception as error:
+            self._fail(error)
         self._carrying_out = False
         self._flush()
         if self._keep_alive_s is not None:
@@ -131,8 +133,8 @@ class NativeTransport(asyncio.BufferedProtocol):
         if waiting is not None or (rest and self._phase is _Phase.OPEN):
             self._transport.pause_reading()
             self._catching_up = self._loop.create_task(self._catch_up(waiting, rest))
-        elif rest and isinstance(rest[-1], Closing | PeerError):
-            self._leave()  # the answer to our close frame, or the peer's own at the same time
+        else:
+            self._leave_with(rest)
 
     def eof_received(self) -> None:
         """The peer sends nothing more; the event loop closes the connection."""
@@ -213,7 +215,8 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._backlog = rest
             self._flush()
         self._catching_up = None
-        self._backlog = []
+        rest, self._backlog = self._backlog, []
+        self._leave_with(rest)
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -262,7 +265,8 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def _keep_alive(self) -> None:
         """Ping, unless nothing came of the ping before."""
-        assert self._keep_alive_s is not None
+        if self._phase is not _Phase.OPEN or self._keep_alive_s is None:
+            return
         unsent = self._transport.get_write_buffer_size()
         # A client that is busy with what we send, or that we do not listen to, is alive.
         alive = self._heard or self._catching_up is not None or 0 < unsent != self._unsent
@@ -313,6 +317,11 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._connection.closed(closing.code, closing.reason)
             self._transport.write(wrap_close(closing.code, closing.reason))
         self._leave()
+
+    def _leave_with(self, rest: list[Event]) -> None:
+        """We have sent a close frame: leave if the peer has answered it, or sent its own."""
+        if self._phase is _Phase.CLOSING and rest and isinstance(rest[-1], Closing | PeerError):
+            self._leave()
 
     def _leave(self) -> None:
         """Close the socket once it has taken what has been written."""
