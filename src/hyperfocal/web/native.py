@@ -37,6 +37,8 @@ _frames_log = logging.getLogger("hyperfocal.frames")
 
 #: More than this is not copied together for one write.
 _MAX_JOINED_BYTES = 64 * 1024
+#: Events that go to the connection. A union would be made anew for each frame.
+_MESSAGES = (str, bytes)
 #: Seconds of silence after which a peer that made a mistake has had its say.
 _QUIET_S = 0.1
 
@@ -171,28 +173,25 @@ class NativeTransport(asyncio.BufferedProtocol):
         """
         waiting: Awaitable[None] | None = None
         done = 0
+        outbox, receive = self._outbox, self._connection.receive
         self._carrying_out = True
-        while waiting is None and done < len(events) and self._is_served:
-            if done == FRAMES_IN_A_ROW:
+        for event in events[:FRAMES_IN_A_ROW]:
+            if waiting is not None or outbox.closing is not None or self._phase is not _Phase.OPEN:
                 break
+            done += 1
             try:
-                waiting = self._answer(events[done])
+                if isinstance(event, _MESSAGES):
+                    if self._tells:
+                        _tell("<", event)
+                    waiting = receive(event)
+                else:
+                    self._heed(event)
             except Exception as error:
                 self._fail(error)
-            done += 1
         self._carrying_out = False
         return waiting, events[done:]
 
-    @property
-    def _is_served(self) -> bool:
-        """Whether the client's requests are still carried out."""
-        return self._phase is _Phase.OPEN and self._outbox.closing is None
-
-    def _answer(self, event: Event) -> Awaitable[None] | None:
-        if isinstance(event, str | bytes):
-            if self._tells:
-                _tell("<", event)
-            return self._connection.receive(event)
+    def _heed(self, event: Ping | Closing | PeerError) -> None:
         if isinstance(event, Ping):
             if not self._full:  # a client that does not read gets no answers that would pile up
                 self._pongs.append(wrap_pong(event.payload))
@@ -201,7 +200,11 @@ class NativeTransport(asyncio.BufferedProtocol):
         else:
             self._is_broken = True
             raise event
-        return None
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether the client's requests are still carried out."""
+        return self._phase is _Phase.OPEN and self._outbox.closing is None
 
     async def _catch_up(self, waiting: Awaitable[None] | None, rest: list[Event]) -> None:
         """Carry out what has been read; nothing more is read meanwhile."""
