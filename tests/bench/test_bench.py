@@ -102,4 +102,5 @@ def test_what_needs_no_bokeh_server(tmp_path: Path) -> None:
     ]
     for row in rows:
         for peer in row["peers"].values():
-            assert peer["median"] > 0
+            # The bare library may be faster than the client; its figure is then withheld.
+            assert peer["client_bound"] or peer["median"] > 0

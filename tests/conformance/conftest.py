@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of the websocket meet Hyperfocal over both transports."""
     marked = any(mark.args[0] == "kind" for mark in metafunc.definition.iter_markers("parametrize"))
     if "kind" in metafunc.fixturenames and not marked:
-        websocket = metafunc.module.__name__.endswith(("test_wire", "test_client"))
+        websocket = metafunc.definition.path.stem in ("test_wire", "test_client")
         metafunc.parametrize("kind", WEBSOCKET_KINDS if websocket else KINDS, indirect=True)
 
 

@@ -55,10 +55,17 @@ class Running:
     site: Any
     events: Events
     http: httpx.AsyncClient
+    uvicorn: uvicorn.Server
 
     @property
     def ws(self) -> str:
         return self.base.replace("http", "ws", 1)
+
+    @property
+    def transports(self) -> list[str]:
+        """The classes of what moves the frames of those who are connected."""
+        found = (type(one).__name__ for one in self.uvicorn.server_state.connections)
+        return [name for name in found if name != "HttpProtocol"]
 
     def context(self, url: str = "/") -> Any:
         return next(served.context for served in self.site.served if served.url == url)
@@ -102,9 +109,8 @@ async def running(
         configure: changes uvicorn's configuration. With ``uds`` in it, ``Running.base`` is moot.
         changes: settings that differ from the defaults.
     """
-    chosen = settings or Settings(
-        **{"port": 0, "address": "127.0.0.1", "websocket_transport": transport, **changes}
-    )
+    changes.setdefault("websocket_transport", transport)
+    chosen = settings or Settings(port=0, address="127.0.0.1", **changes)
     events = Events()
     app = asgi_app(applications, chosen, telemetry=Telemetry(events))
     config = uvicorn_config(app, chosen)
@@ -122,7 +128,7 @@ async def running(
         async with httpx.AsyncClient(verify=False) as http:
             scheme = "https" if config.is_ssl else "http"
             base = f"{scheme}://127.0.0.1:{port}{chosen.prefix}"
-            yield Running(base, app.state.site, events, http)
+            yield Running(base, app.state.site, events, http, server)
     finally:
         server.should_exit = True
         await task

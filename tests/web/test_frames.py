@@ -141,6 +141,7 @@ def test_a_large_message_leaves_no_large_buffer_behind() -> None:
         reader = FrameReader(1 << 24)
         data = b"".join(message(b"x" * (1 << 22)))
         largest = 0
+        events: list[Event] = []
         while data:
             buffer = reader.buffer()
             largest = max(largest, len(reader._parser.get_buffer(-1)))

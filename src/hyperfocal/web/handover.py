@@ -95,9 +95,6 @@ class NativeWebSocketProtocol(WebSocketProtocol):
 
         if self._early or not self.handshake_complete or self.transport.is_closing():
             return False
-        self.stop_keepalive()
-        self.connections.discard(self)
-        transport, self.transport = self.transport, _handed_over
         native = NativeTransport(
             connect,
             outbox_bytes,
@@ -105,6 +102,9 @@ class NativeWebSocketProtocol(WebSocketProtocol):
             self._heartbeat,
             self.connections,
         )
+        self.stop_keepalive()
+        self.connections.discard(self)
+        transport, self.transport = self.transport, _handed_over
         native.start(transport)
         return True
 

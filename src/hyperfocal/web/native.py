@@ -38,6 +38,10 @@ _frames_log = logging.getLogger("hyperfocal.frames")
 
 #: More than this is not copied together for one write.
 _MAX_JOINED_BYTES = 64 * 1024
+#: Events that go to the connection. A union would be made anew for each frame.
+_MESSAGES = (str, bytes)
+#: Seconds of silence after which a peer that made a mistake has had its say.
+_QUIET_S = 0.1
 
 
 class _Phase(Enum):
@@ -99,6 +103,8 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._connection.open()
         except SessionGoneError as error:
             self._outbox.close(1001, str(error)[:120])
+        except Exception as error:
+            self._fail(error)
         self._carrying_out = False
         self._flush()
         self._heartbeat.add(self)
@@ -128,8 +134,8 @@ class NativeTransport(asyncio.BufferedProtocol):
         if waiting is not None or (rest and self._phase is _Phase.OPEN):
             self._transport.pause_reading()
             self._catching_up = self._loop.create_task(self._catch_up(waiting, rest))
-        elif rest and isinstance(rest[-1], Closing | PeerError):
-            self._leave()  # the answer to our close frame, or the peer's own at the same time
+        else:
+            self._leave_with(rest)
 
     def eof_received(self) -> None:
         """The peer sends nothing more; the event loop closes the connection."""
@@ -166,28 +172,25 @@ class NativeTransport(asyncio.BufferedProtocol):
         """
         waiting: Awaitable[None] | None = None
         done = 0
+        outbox, receive = self._outbox, self._connection.receive
         self._carrying_out = True
-        while waiting is None and done < len(events) and self._is_served:
-            if done == FRAMES_IN_A_ROW:
+        for event in events[:FRAMES_IN_A_ROW]:
+            if waiting is not None or outbox.closing is not None or self._phase is not _Phase.OPEN:
                 break
+            done += 1
             try:
-                waiting = self._answer(events[done])
+                if isinstance(event, _MESSAGES):
+                    if self._tells:
+                        _tell("<", event)
+                    waiting = receive(event)
+                else:
+                    self._heed(event)
             except Exception as error:
                 self._fail(error)
-            done += 1
         self._carrying_out = False
         return waiting, events[done:]
 
-    @property
-    def _is_served(self) -> bool:
-        """Whether the client's requests are still carried out."""
-        return self._phase is _Phase.OPEN and self._outbox.closing is None
-
-    def _answer(self, event: Event) -> Awaitable[None] | None:
-        if isinstance(event, str | bytes):
-            if self._tells:
-                _tell("<", event)
-            return self._connection.receive(event)
+    def _heed(self, event: Ping | Closing | PeerError) -> None:
         if isinstance(event, Ping):
             if not self._full:  # a client that does not read gets no answers that would pile up
                 self._pongs.append(wrap_pong(event.payload))
@@ -196,7 +199,11 @@ class NativeTransport(asyncio.BufferedProtocol):
         else:
             self._is_broken = True
             raise event
-        return None
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether the client's requests are still carried out."""
+        return self._phase is _Phase.OPEN and self._outbox.closing is None
 
     async def _catch_up(self, waiting: Awaitable[None] | None, rest: list[Event]) -> None:
         """Carry out what has been read; nothing more is read meanwhile."""
@@ -210,7 +217,8 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._backlog = rest
             self._flush()
         self._catching_up = None
-        self._backlog = []
+        rest, self._backlog = self._backlog, []
+        self._leave_with(rest)
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -281,13 +289,25 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._phase = _Phase.CLOSING
         self._connection.closed(code, reason)
         self._transport.write(wrap_close(code, reason))
-        if self._is_broken and self._transport.can_write_eof():
-            # No answer is expected. What still comes is read and not looked at: with unread bytes
-            # the system would end the connection so that the peer never sees why.
-            self._transport.write_eof()
         if self._catching_up is not None:
             self._transport.resume_reading()  # so that the peer's answer is seen
         self._abort_later()
+        if self._is_broken:
+            self._leave_when_quiet()
+
+    def _leave_when_quiet(self) -> None:
+        """Close the socket when nothing comes any more; what comes is not looked at.
+
+        An answer would not be understood, and with unread bytes the system would end the
+        connection in a way that keeps the peer from seeing our close frame.
+        """
+        if self._phase is not _Phase.CLOSING:
+            return
+        if self._heard:
+            self._heard = False
+            self._loop.call_later(_QUIET_S, self._leave_when_quiet)
+        else:
+            self._leave()
 
     def _closed_by_peer(self, closing: Closing) -> None:
         if self._phase is _Phase.OPEN:
@@ -298,6 +318,11 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._connection.closed(closing.code, closing.reason)
             self._transport.write(wrap_close(closing.code, closing.reason))
         self._leave()
+
+    def _leave_with(self, rest: list[Event]) -> None:
+        """We have sent a close frame: leave if the peer has answered it, or sent its own."""
+        if self._phase is _Phase.CLOSING and rest and isinstance(rest[-1], Closing | PeerError):
+            self._leave()
 
     def _leave(self) -> None:
         """Close the socket once it has taken what has been written."""
