@@ -132,6 +132,27 @@ def test_arguments_are_validated_and_converted() -> None:
         Base(numbre=3)
 
 
+class Even(Int):
+    """A property of an application, which knows nothing of details."""
+
+    def validate(self, value: Any) -> None:  # type: ignore[override]
+        if value % 2:
+            raise ValueError("odd")
+
+
+class Steps(Model):
+    """A model with such a property."""
+
+    count: Any = Even(default=2)
+
+
+@pytest.mark.usefixtures("way")
+def test_properties_of_applications_check_as_they_like() -> None:
+    assert Steps(count=4).count == 4
+    with pytest.raises(ValueError, match="odd"):
+        Steps(count=3)
+
+
 @pytest.mark.usefixtures("way")
 def test_a_default_that_is_changed_later_counts() -> None:
     assert Base().name_of == "base"

@@ -235,7 +235,7 @@ def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = 
     # A scalar that the property takes as it is: nothing to convert, nobody to ask.
     if type(value) in _SCALARS and not self.assertions and validation_on():
         try:
-            self.validate(value, False)
+            self.validate(value)
         except ValueError:
             pass
         else:
