@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,6 +48,8 @@ class Hooked(Handler):
         super().__init__()
         self.created: list[str] = []
         self.destroyed: list[str] = []
+        self.documents: list[Document] = []
+        self.hold: asyncio.Event | None = None
 
         def hook() -> None: ...
 
@@ -57,6 +60,9 @@ class Hooked(Handler):
     def modify_document(self, doc: Document) -> None: ...
 
     async def on_session_created(self, session_context: Any) -> None:
+        self.documents.append(session_context.document)
+        if self.hold is not None:
+            await self.hold.wait()
         self.created.append(f"{session_context.id} with {len(session_context.document.roots)}")
 
     async def on_session_destroyed(self, session_context: Any) -> None:
@@ -161,6 +167,33 @@ async def test_what_only_the_request_can_tell_may_be_missing_without_harm() -> N
         assert session.document.roots[1].text == "Ada"  # type: ignore[attr-defined]
 
 
+async def test_what_the_building_starts_may_not_look_before_the_visitor_has_come() -> None:
+    def ask(document: Any) -> None:
+        asyncio.get_running_loop().call_soon(lambda: document.session_context.request)
+
+    app = App(ask)
+    async with prewarmed(app) as (context, events, clock):
+        assert len(app.built) == 2
+        session = await context.create_session_if_needed("mine")
+        assert session.document is app.built[2]
+        (stopped,) = events.of(PrewarmingStopped)
+        assert "the request" in stopped.why
+        await clock.advance(GRACE_S)
+        assert [len(document.roots) for document in app.built] == [0, 0, 1]
+
+
+async def test_closing_while_one_is_built_takes_it_down() -> None:
+    gone: list[Document] = []
+    waits = Hooked(safe=True)
+    waits.hold = asyncio.Event()
+    app = App()
+    async with prewarmed(app, waits) as (_, events, _):
+        waits.documents[0].on_session_destroyed(lambda context: gone.append(context.document))  # type: ignore[attr-defined]
+    assert gone == waits.documents
+    assert app.built == []
+    assert events.of(PrewarmingStopped) == []
+
+
 async def test_looking_at_the_request_later_is_fine() -> None:
     def later(document: Any) -> None:
         document.add_next_tick_callback(lambda: document.session_context.request)
@@ -223,7 +256,7 @@ async def test_sessions_that_nobody_takes_are_built_anew_after_a_while() -> None
 async def test_a_pool_can_be_emptied_and_fills_again() -> None:
     app = App()
     async with prewarmed(app) as (context, _, clock):
-        pool = context._prewarming
+        pool = context._maker.prewarming
         assert pool is not None
         assert len(pool) == 2
         await pool.empty()

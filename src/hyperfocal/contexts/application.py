@@ -12,20 +12,16 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from bokeh.application.application import Application
-from bokeh.document import Document
 
-from hyperfocal.application import Hooks, build_document
+from hyperfocal.application import Hooks
 from hyperfocal.auth import TokenAuthority
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
-from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_ahead
+from hyperfocal.contexts.making import SessionMaker
 from hyperfocal.contexts.server import BokehServerContext
-from hyperfocal.contexts.session import BokehSessionContext
-from hyperfocal.document import new_document, no_document, session_created_hook
-from hyperfocal.errors import BuildError, NoEventLoopError
+from hyperfocal.document import no_document
+from hyperfocal.errors import NoEventLoopError
 from hyperfocal.session import (
-    ExpiryRules,
-    Lifetime,
     Session,
     SessionRegistry,
     SessionRequest,
@@ -35,12 +31,8 @@ from hyperfocal.session import (
 from hyperfocal.telemetry import (
     ApplicationLoaded,
     ApplicationUnloaded,
-    BuildFailed,
     CallbackFailed,
     LogSubscriber,
-    PrewarmingStopped,
-    SessionCreated,
-    SessionDestroyed,
     Telemetry,
     TimerLate,
 )
@@ -86,12 +78,9 @@ class ApplicationContext:
             tokens if tokens is not None else TokenAuthority(secrets.token_bytes(32), self._clock)
         )
         self._hooks = Hooks(application, self._telemetry, self._name)
-        self._registry = SessionRegistry(self._destroy)
         self._server_context = BokehServerContext(self)
-        self._prewarming = self._make_prewarming()
-        self._failed_ahead = False
-        #: Whether Bokeh has looked for mistakes in a document of this application.
-        self._checked = False
+        self._maker = SessionMaker(self, self._hooks, self._telemetry, self._clock)
+        self._registry = SessionRegistry(self._maker.destroy)
 
     @property
     def _name(self) -> str:
@@ -220,7 +209,7 @@ class ApplicationContext:
             payload = self._tokens.read(token).payload if token is not None else {}
         known = payload
         return await self._registry.get_or_create(
-            session_id, lambda: self._build(session_id, request, known)
+            session_id, lambda: self._maker.build(session_id, request, known)
         )
 
     # --- for the server -----------------------------------------------------------------------
@@ -228,6 +217,10 @@ class ApplicationContext:
     def process_request(self, request: SessionRequest) -> Mapping[str, Any]:
         """What the application's ``process_request`` hooks make of a request."""
         return self._hooks.process_request(request)
+
+    def start_prewarming(self) -> None:
+        """Build sessions ahead, as ``settings.prewarm`` says. Call after the load hook."""
+        self._maker.start_prewarming()
 
     async def expire(self) -> int:
         """Discard sessions that nobody has used for their lifetime. Returns how many."""
@@ -239,151 +232,11 @@ class ApplicationContext:
 
     async def close(self) -> None:
         """Discard all sessions with their hooks, then run the unload hooks."""
-        if self._prewarming is not None:
-            await self._prewarming.close()
+        await self._maker.close()
         await self._registry.close("server shutdown")
         task = self.run_unload_hook()
         if task is not None:
             await task
-
-    # --- a session's beginning and end ----------------------------------------------------------
-
-    def _make_session(self, session_id: str, document: Document) -> Session:
-        settings = self._settings
-        return Session(
-            session_id,
-            document,
-            loop=self.io_loop,
-            clock=self._clock,
-            telemetry=self._telemetry,
-            url=self._name,
-            rules=ExpiryRules(
-                unused_s=settings.unused_session_lifetime_ms / 1000,
-                lost_s=settings.lost_session_lifetime_ms / 1000,
-            ),
-        )
-
-    async def _build(
-        self, session_id: str, request: SessionRequest | None, payload: Mapping[str, Any]
-    ) -> Session:
-        began = self._clock.monotonic()
-        session = self._prewarming.take() if self._prewarming is not None else None
-        if session is not None:
-            session.id = session_id
-            session.context._arrive(session_id, request, payload)
-        else:
-            session = self._new_session(session_id)
-            session.context._request = request
-            session.context._token_payload = payload
-        try:
-            if session.context._built_ahead:
-                await self._hooks.session_created(session.context, wanted=_waits_for_visitor)
-            else:
-                await self._hooks.session_created(session.context)
-                await self._fill(session)
-            session.go_live()
-            self._resume_prewarming()
-        except BaseException as error:
-            if isinstance(error, BuildError):
-                self._telemetry.emit(BuildFailed(self._name, session_id, error, error.detail))
-            await self._destroy(session, "build failed")
-            raise
-        took = self._clock.monotonic() - began
-        self._telemetry.emit(SessionCreated(self._name, session_id, took))
-        return session
-
-    def _new_session(self, session_id: str) -> Session:
-        document = new_document()
-        session = self._make_session(session_id, document)
-        context = BokehSessionContext(session_id, self._server_context, document, self._logout_url)
-        context._session = session
-        session.context = context
-        return session
-
-    async def _fill(self, session: Session) -> None:
-        """Have the application fill the session's document, in a turn."""
-        async with session.turn():
-            check = self._settings.dev or not self._checked
-            build_document(self._application, session.document, self._name, check=check)
-            self._checked = True
-
-    # --- sessions built ahead -------------------------------------------------------------------
-
-    def start_prewarming(self) -> None:
-        """Build sessions ahead, as ``settings.prewarm`` says. Call after the load hook."""
-        if self._prewarming is not None:
-            self._prewarming.start()
-
-    def _resume_prewarming(self) -> None:
-        """Go on building ahead if that had stopped because the application failed."""
-        if self._failed_ahead and self._prewarming is not None:
-            self._failed_ahead = False
-            self._prewarming.start()
-
-    def _make_prewarming(self) -> Prewarming | None:
-        size = self._settings.prewarm
-        if size == 0:
-            return None
-        return Prewarming(
-            None if size == "auto" else int(size),
-            Demand(self._settings.prewarm_max_bytes),
-            self._build_ahead,
-            self._discard_ahead,
-            self._clock,
-        )
-
-    async def _build_ahead(self) -> Session | None:
-        """A session for a visitor yet to come; ``None`` when that cannot be."""
-        session = self._new_session(f"ahead-{secrets.token_hex(8)}")
-        context: BokehSessionContext = session.context
-        ahead = Ahead()
-        context._ahead = ahead
-        token = building_ahead.set(ahead)
-        why: str | None = None
-        try:
-            await self._hooks.session_created(context, wanted=_is_safe)
-            await self._fill(session)
-        except BuildError as error:
-            self._failed_ahead = True
-            why = f"building a document failed: {error}"
-        finally:
-            building_ahead.reset(token)
-        if ahead.looked_at is not None:
-            self._failed_ahead = False  # it always will, without a visitor
-            why = f"the document depends on {ahead.looked_at}"
-        if why is None:
-            context._built_ahead = True
-            return session
-        context._ahead = None
-        await self._discard_ahead(session)
-        self._telemetry.emit(PrewarmingStopped(self._name, why))
-        return None
-
-    async def _destroy(self, session: Session, why: str) -> None:
-        """Hooks of handlers, then the document's own, then the document itself."""
-        context = session.context
-        if session.lifetime is not Lifetime.CLOSING:
-            session.begin_closing()
-        await session.end_callbacks()
-        await self._hooks.session_destroyed(context)
-        await self._end(session)
-        self._telemetry.emit(SessionDestroyed(self._name, session.id, why))
-
-    async def _discard_ahead(self, session: Session) -> None:
-        """No visitor came: handlers were not told of this session, nor are they of its end."""
-        session.begin_closing()
-        await session.end_callbacks()
-        await self._end(session)
-
-    async def _end(self, session: Session) -> None:
-        context = session.context
-        async with session.turn() as turn:
-            callbacks = list(turn.document.session_destroyed_callbacks)
-            turn.document.session_destroyed_callbacks.clear()
-            for callback in callbacks:
-                await self._hooks.document_destroyed(callback, context)
-        await session.destroy()
-        context._end()
 
     # --- server-level callbacks -----------------------------------------------------------------
 
@@ -407,13 +260,3 @@ class ApplicationContext:
 
     def _timer_late(self, timer: Timer, took_s: float) -> None:
         self._telemetry.emit(TimerLate(self._name, timer.name, timer.delay_s, took_s))
-
-
-def _is_safe(receiver: Any) -> bool:
-    """Whether a handler's ``on_session_created`` hook may run before a visitor has come."""
-    hook = session_created_hook(receiver)
-    return getattr(hook, "__hyperfocal_prewarm_safe__", False) is True
-
-
-def _waits_for_visitor(receiver: Any) -> bool:
-    return not _is_safe(receiver)

@@ -13,9 +13,11 @@ import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from enum import Enum, auto
 from typing import TypeVar
 
-from hyperfocal.clock import Clock, TimerHandle
+from hyperfocal.clock import Clock
+from hyperfocal.errors import BuildError
 from hyperfocal.session import Session
 
 __all__ = ("Ahead", "Demand", "Prewarming", "building_ahead", "needs_visitor", "prewarm_safe")
@@ -122,6 +124,16 @@ def resident_bytes() -> int:
         return 0
 
 
+class _State(Enum):
+    #: Not started.
+    RESTING = auto()
+    FILLING = auto()
+    #: The application has failed; it goes on when a visitor's session works.
+    FAILED = auto()
+    #: For good: closed, or the application cannot be built ahead.
+    RETIRED = auto()
+
+
 class Prewarming:
     """A pool of sessions, and the task that keeps it filled.
 
@@ -130,7 +142,8 @@ class Prewarming:
     Args:
         size: how many to have ready; ``None``: as many as ``Demand`` says.
         demand: learns from arrivals.
-        build: makes a session; ``None`` when the application cannot be built ahead.
+        build: makes a session; ``None`` when the application cannot be built ahead. Raises
+            ``BuildError`` when it failed: it may work again.
         discard: takes down a session that nobody has taken.
         clock: tells the time.
     """
@@ -151,19 +164,27 @@ class Prewarming:
         self._ready: deque[tuple[Session, float]] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._state = _State.RESTING
 
     def __len__(self) -> int:
         return len(self._ready)
 
-    @property
-    def running(self) -> bool:
-        """Whether sessions are being built ahead."""
-        return self._task is not None and not self._task.done()
-
     def start(self) -> None:
         """Fill the pool, and keep it filled. Call on the event loop."""
-        if not self.running:
+        if self._state is _State.RESTING:
+            self._state = _State.FILLING
             self._task = asyncio.get_running_loop().create_task(self._keep_filled())
+
+    def resume(self) -> None:
+        """The application works: go on if it had failed."""
+        if self._state is _State.FAILED:
+            self._state = _State.RESTING
+            self.start()
+
+    def retire(self) -> None:
+        """The application cannot be built ahead: let the task end, and discard what is ready."""
+        self._state = _State.RETIRED
+        self._wake.set()
 
     def take(self) -> Session | None:
         """The session that has waited longest, for a visitor who has come."""
@@ -183,6 +204,7 @@ class Prewarming:
 
     async def close(self) -> None:
         """Build nothing more and discard what is ready."""
+        self._state = _State.RETIRED
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -195,13 +217,18 @@ class Prewarming:
         return self._clock.monotonic()
 
     async def _keep_filled(self) -> None:
-        while True:
+        while self._state is _State.FILLING:
             self._wake.clear()
             await self._discard_old()
             if len(self._ready) < self._target():
                 began, before = self._now(), resident_bytes()
-                session = await self._build()
+                try:
+                    session = await self._build()
+                except BuildError:
+                    self._state = _State.FAILED
+                    break
                 if session is None:
+                    self._state = _State.RETIRED
                     break
                 took = self._now() - began
                 self._demand.built(took, resident_bytes() - before)
@@ -209,7 +236,7 @@ class Prewarming:
                 await self._sleep(took)
             else:
                 oldest = self._ready[0][1] if self._ready else self._now()
-                await self._wait(oldest + MAX_AGE_S)
+                await self._until(oldest + MAX_AGE_S, self._wake)
                 await self._sleep(GRACE_S)
         await self.empty()
 
@@ -218,21 +245,16 @@ class Prewarming:
             session, _ = self._ready.popleft()
             await self._discard(session)
 
-    async def _wait(self, until: float) -> None:
-        """Wait until somebody wakes us, or until then."""
-        timer: TimerHandle = self._clock.call_at(asyncio.get_running_loop(), until, self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            timer.cancel()
-
     async def _sleep(self, seconds: float) -> None:
-        if seconds <= 0:
+        if seconds > 0:
+            await self._until(self._now() + seconds, asyncio.Event())
+        else:
             await asyncio.sleep(0)
-            return
-        over = asyncio.Event()
-        timer = self._clock.call_at(asyncio.get_running_loop(), self._now() + seconds, over.set)
+
+    async def _until(self, when: float, event: asyncio.Event) -> None:
+        """Wait until then, or for the event if that comes first."""
+        timer = self._clock.call_at(asyncio.get_running_loop(), when, event.set)
         try:
-            await over.wait()
+            await event.wait()
         finally:
             timer.cancel()

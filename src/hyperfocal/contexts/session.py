@@ -46,7 +46,6 @@ class BokehSessionContext(SessionContext):
         self._token_payload: Mapping[str, Any] = {}
         #: Set while the document is built for a visitor yet to come.
         self._ahead: Ahead | None = None
-        self._built_ahead = False
         set_session_context(document, self)
 
     @property
@@ -62,7 +61,7 @@ class BokehSessionContext(SessionContext):
     def _arrive(
         self, session_id: str, request: SessionRequest | None, payload: Mapping[str, Any]
     ) -> None:
-        """The visitor for whom the session was built ahead has come."""
+        """The visitor has come; perhaps the session was built ahead."""
         self._ahead = None
         self._session_id = session_id
         self._request = request
@@ -137,7 +136,7 @@ class BokehSessionContext(SessionContext):
             raise RuntimeError("the application of this session context is gone")
         adopt_document(self._document)
         set_session_context(self._document, self)
-        session = application_context._make_session(self.id, self._document)
+        session = application_context._maker.session_of(self.id, self._document)
         session.context = self
         session.go_live()
         return session
