@@ -6,24 +6,20 @@ output that follows from it.
 
 from __future__ import annotations
 
-import time
-
 import orjson
 
-from bench.clients import Tally, Target
-from bench.clients.websocket import TEXT, WebSocket, fetch
+from bench.clients import Target
+from bench.clients.mover import Mover
+from bench.clients.websocket import TEXT, fetch
 
 __all__ = ("visit",)
 
 
-class _Session(WebSocket):
+class _Session(Mover):
     """A session of ``shiny_tiny.py``."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target, "/websocket/")
-        self._tally: Tally | None = None
-        self._value = 0
-        self._sent = 0.0
 
     def opened(self) -> None:
         # What Shiny's own client says of a page with one input and one visible output.
@@ -49,29 +45,11 @@ class _Session(WebSocket):
             self.fail(f"errors: {message['errors']}")
         if message["values"].get("text") != str(self._value):
             return
-        if self._tally is None:
-            self.answered(payload)
-        else:
-            self._tally.latencies_s.append(time.perf_counter() - self._sent)
-            self._move()
+        self.shown(payload)
 
-    def failed(self, reason: str) -> None:
-        if self._tally is not None:
-            self._tally.fail(reason)
-
-    def begin(self, tally: Tally) -> None:
-        self._tally = tally
-        self._move()
-
-    def _move(self) -> None:
-        self._value += 1
-        self._sent = time.perf_counter()
-        content = b'{"method":"update","data":{"slider:shiny.number":%d}}' % self._value
+    def send_value(self, value: int) -> None:
+        content = b'{"method":"update","data":{"slider:shiny.number":%d}}' % value
         self.write(TEXT, content)
-
-    async def close(self) -> None:
-        self._tally = None
-        await super().close()
 
 
 async def visit(target: Target) -> _Session:

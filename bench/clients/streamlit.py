@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 
-from bench.clients import Tally, Target
-from bench.clients.websocket import BINARY, WebSocket, fetch
+from bench.clients import Target
+from bench.clients.mover import Mover
+from bench.clients.websocket import BINARY, fetch
 
 __all__ = ("visit",)
 
@@ -35,16 +35,13 @@ def _rerun(widget: bytes | None, value: int) -> bytes:
     return _field(11, _field(2, _field(1, state)))
 
 
-class _Session(WebSocket):
+class _Session(Mover):
     """A session of ``streamlit_tiny.py``."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target, "/_stcore/stream", "streamlit")
         self._widget: bytes | None = None
-        self._tally: Tally | None = None
-        self._value = 0
-        self._sent = 0.0
-        self._shown = False
+        self._seen = False
 
     def opened(self) -> None:
         self.write(BINARY, _rerun(None, 0))
@@ -56,34 +53,17 @@ class _Session(WebSocket):
                 self._widget = match[0]
         text = b"%d" % self._value
         if b"\x0a" + bytes((len(text),)) + text in payload:  # Text.body
-            self._shown = True
+            self._seen = True
         if not payload.endswith(_FINISHED) or len(payload) > 60:
             return
-        if not self._shown:
+        if not self._seen:
             self.fail("the script ended without showing the slider's value")
-        elif self._tally is None:
-            self.answered(payload)
         else:
-            self._tally.latencies_s.append(time.perf_counter() - self._sent)
-            self._move()
+            self.shown(payload)
 
-    def failed(self, reason: str) -> None:
-        if self._tally is not None:
-            self._tally.fail(reason)
-
-    def begin(self, tally: Tally) -> None:
-        self._tally = tally
-        self._move()
-
-    def _move(self) -> None:
-        self._value += 1
-        self._shown = False
-        self._sent = time.perf_counter()
-        self.write(BINARY, _rerun(self._widget, self._value))
-
-    async def close(self) -> None:
-        self._tally = None
-        await super().close()
+    def send_value(self, value: int) -> None:
+        self._seen = False
+        self.write(BINARY, _rerun(self._widget, value))
 
 
 async def visit(target: Target) -> _Session:

@@ -76,7 +76,7 @@ def test_a_model_of_every_class_is_encoded_as_bokeh_encodes_it(
 
 def test_nearly_every_class_of_bokeh_has_a_plan() -> None:
     known = Model.model_class_reverse_map
-    models = [cls for name in CLASSES if issubclass(cls := known[name], Model)]
+    models: Any = [known[name] for name in CLASSES]
     assert len(models) > 300
     assert all(plan_of(cls) is not None for cls in models)
 

@@ -19,24 +19,6 @@ from hyperfocal.document import Model, acceleration, encode_document, new_docume
 __all__ = ("CLASSES", "Twins", "accelerated", "delete_some", "plain", "with_theme")
 
 
-def _stands_alone(cls: type[Any]) -> bool:
-    """Whether one can be made from nothing and put into a document."""
-    try:
-        new_document().add_root(cls())
-    except (ValueError, TypeError, NotImplementedError, AttributeError):
-        return False
-    return True
-
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    CLASSES = sorted(
-        name
-        for name, cls in bokeh.models.Model.model_class_reverse_map.items()
-        if cls.__module__.startswith("bokeh.") and _stands_alone(cls)
-    )
-
-
 class _Canonical:
     """JSON with ids by the order in which they come and bytes in place."""
 
@@ -118,6 +100,25 @@ def accelerated() -> Iterator[None]:
     finally:
         if not before:
             acceleration.uninstall()
+
+
+def _stands_alone(cls: type[Any]) -> bool:
+    """Whether one can be made from nothing and put into a document."""
+    try:
+        with plain():
+            new_document().add_root(cls())
+    except (ValueError, TypeError):  # abstract, lacking a value, or no root
+        return False
+    return True
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    CLASSES = sorted(
+        name
+        for name, cls in bokeh.models.Model.model_class_reverse_map.items()
+        if cls.__module__.startswith("bokeh.") and issubclass(cls, Model) and _stands_alone(cls)
+    )
 
 
 class Twins:
