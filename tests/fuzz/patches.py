@@ -309,7 +309,8 @@ class _Writer:
         names = sorted(type(model).properties())
         attr = choices.one(_ATTRIBUTES) if choices.flag() else choices.one(names)
         value = self._kept(model, attr) if choices.seldom(4) else self._value(3)
-        return {"kind": "ModelChanged", "model": {"id": model.id}, "attr": attr, "new": value}
+        reference = {"id": model.id} if not choices.seldom(32) else self._reference(0)
+        return {"kind": "ModelChanged", "model": reference, "attr": attr, "new": value}
 
     def _kept(self, model: HasProps, attr: str) -> Any:
         """What the property holds, or another one's value: of the right kind more often."""
@@ -391,7 +392,7 @@ class _Writer:
     def _reference(self, depth: int) -> Any:
         choices = self._choices
         how = choices.number(8)
-        if how < 3 or depth <= 0:
+        if how < 3 or (depth <= 0 and how < 7):
             return {"id": choices.one((*self._stage.models, self._stage.root)).id}
         if how < 6:
             return self._definition(depth)

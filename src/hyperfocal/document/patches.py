@@ -252,10 +252,11 @@ def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | 
         if (
             type(reference) is not dict
             or len(reference) != 1
+            or type(reference.get("id")) is not str
             or type(event.get("new")) not in _SCALARS
         ):
             return None
-        model = document.models.get_by_id(cast(Any, reference.get("id")))
+        model = document.models.get_by_id(cast(Any, reference["id"]))
         if model is None:
             return None
         events.append({**event, "model": model})
