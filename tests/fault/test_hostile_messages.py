@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from bokeh.document import Document
-from bokeh.models import Button, Column, ColumnDataSource, CustomJS, Div, Slider
+from bokeh.models import Column, ColumnDataSource, CustomJS
+from bokeh.models.widgets import Button, Div, Slider
 from websockets.frames import Frame
 
 from hyperfocal.config import WebSocketTransport
@@ -34,7 +35,8 @@ def board(doc: Document) -> None:
     echo = Div(text="0", name="div")
     slider.on_change("value", lambda attr, old, new: setattr(echo, "text", f"{new}"))
     source = ColumnDataSource(data={"x": [1, 2, 3]}, name="source")
-    doc.add_root(Column(slider, echo, Button(name="button"), tags=[source]))
+    children: list[Any] = [slider, echo, Button(name="button")]
+    doc.add_root(Column(children=children, tags=[source]))
 
 
 @dataclass
@@ -189,7 +191,13 @@ async def test_text_of_any_kind_reaches_the_page_and_other_tabs(text: str) -> No
 async def test_a_type_of_arrays_that_takes_gigabytes_is_refused(dtype: str) -> None:
     """Regression: NumPy makes gigabytes of three numbers, if their type says so."""
     async with scene() as one:
-        array = {"type": "ndarray", "array": [1, 2], "dtype": dtype, "shape": [2], "order": "little"}
+        array = {
+            "type": "ndarray",
+            "array": [1, 2],
+            "dtype": dtype,
+            "shape": [2],
+            "order": "little",
+        }
         event = {**one.change("data", None, "source"), "kind": "ColumnDataChanged"}
         event["data"] = {"x": array}
         assert "not known" in await one.refused(event)
@@ -243,7 +251,16 @@ async def test_new_models_have_text_for_an_id(model_id: Any) -> None:
 
 @pytest.mark.parametrize(
     "attr",
-    ["_callbacks", "_property_values", "__class__", "__dict__", "document", "id", "ref", "on_change"],
+    [
+        "_callbacks",
+        "_property_values",
+        "__class__",
+        "__dict__",
+        "document",
+        "id",
+        "ref",
+        "on_change",
+    ],
 )
 async def test_names_that_are_no_properties_are_ignored(attr: str) -> None:
     async with scene() as one:
@@ -351,7 +368,8 @@ async def test_a_document_that_is_none_is_not_pushed() -> None:
         before = await one.mallory.pull()
         deep = pushed()
         deep["doc"]["roots"][0]["attributes"]["tags"] = [nested(300)]
-        for content in ({}, {"doc": []}, {"doc": {}}, {"doc": pushed()}, deep):
+        contents: list[Any] = [{}, {"doc": []}, {"doc": {}}, {"doc": pushed()}, deep]
+        for content in contents:
             assert (await one.mallory.request(Kind.PUSH_DOC, content)).kind is Kind.ERROR
         assert await one.mallory.pull() == before
 
@@ -406,35 +424,38 @@ async def test_a_half_open_socket_is_found_by_pings() -> None:
             # It is there and says nothing, as one whose network is gone; the others answer pings.
             await until(lambda: session.connection_count == 1)
             assert await close_code(dead) == 1011
-        assert {event.code for event in one.server.events.of(ConnectionClosed)} <= {1006, 1011}
+        assert {event.code for event in one.server.events.of(ConnectionClosed)} <= {
+            1005,
+            1006,
+            1011,
+        }
+
+
+def size_of_writes(protocol: Any) -> int:
+    """What waits for the client of a connection, of either transport."""
+    transport = getattr(protocol, "transport", None) or protocol._transport
+    size: int = transport.get_write_buffer_size()
+    return size
 
 
 async def test_pings_of_a_client_that_does_not_read_are_not_answered() -> None:
     """Regression: over ASGI the answers piled up without a bound."""
     async with scene() as one, RawClient.connect(one.server, one.token) as client:
-        sizes: list[int] = []
-
-        def pile() -> int:
-            protocols: Iterable[Any] = one.server.uvicorn.server_state.connections
-            size = max(p.transport.get_write_buffer_size() for p in protocols if hasattr(p, "transport"))
-            sizes.append(size)
-            return size
-
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         many = frame(Opcode.PING, b"x" * 125) * 1000
         for _ in range(150):
             await client.send(many)
             await one.alice.roundtrip()
-            if one.server.transports[0] != "NativeTransport":
-                pile()
-        assert not sizes or max(sizes) < 1 << 20
+        waiting = [size_of_writes(one) for one in one.server.uvicorn.server_state.connections]
+        assert 0 < max(waiting) < 1 << 20
 
 
 async def test_a_million_tiny_frames_leave_others_their_turns(
     either_transport: WebSocketTransport,
 ) -> None:
-    # The library behind the ASGI transport needs some ten times as long for a frame.
-    count = 1_000_000 if either_transport is WebSocketTransport.NATIVE else 200_000
+    count = 1_000_000
+    # What is read in one go: uvicorn takes as much as asyncio gives, which is some 40,000 frames.
+    read = (16 if either_transport is WebSocketTransport.NATIVE else 256) * 1024
     async with scene() as one, RawClient.connect(one.server, one.token) as flooder:
         tiny = frame(Opcode.PONG) * 1000
 
@@ -452,8 +473,8 @@ async def test_a_million_tiny_frames_leave_others_their_turns(
                 turns += 1
         await flooding
         assert await answered == b"the last"
-        # It had read some 16 KiB of the flood between two turns of the other client, 256 at most.
-        assert turns > count * 6 // (256 * 1024)
+        # Each of the other client's turns takes the loop a few rounds.
+        assert turns > len(frame(Opcode.PONG)) * count // read // 8, turns
 
 
 async def pong(client: RawClient) -> bytes:
@@ -473,5 +494,3 @@ async def test_messages_without_an_end_do_not_hold_up_others() -> None:
             await client.send(frame(Opcode.CONT, b" ", fin=False))
         await one.alice.roundtrip()
         assert await one.mallory.pull() == one.own
-
-

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -48,7 +49,9 @@ def main() -> int:
     for number in range(200):
         (found / f"random-{number}").write_bytes(chance.randbytes(chance.choice((32, 128, 512))))
     # In a process of its own: libFuzzer ends the one that it is in.
-    done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--child", *sys.argv[1:]], check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--child", *sys.argv[1:]], check=False
+    )
     for path in broken.iterdir():
         kept = REGRESSIONS / options.target
         kept.mkdir(parents=True, exist_ok=True)
@@ -59,8 +62,7 @@ def main() -> int:
 
 
 def _fuzz(name: str, seconds: int, max_len: int) -> None:
-    import atheris
-
+    atheris: Any = import_module("atheris")  # not to be had everywhere, and typed in part
     logging.disable(logging.CRITICAL)
     with atheris.instrument_imports(include=["hyperfocal", "tests.fuzz"]):
         run = load(name)

@@ -24,21 +24,21 @@ class Choices:
         """How many bytes are still to be used."""
         return len(self._data) - self._at
 
-    def bytes(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
         """Some of the bytes, fewer where there are no more."""
         found = self._data[self._at : self._at + size]
         self._at += len(found)
         return found
 
     def rest(self) -> bytes:
-        return self.bytes(self.left)
+        return self.take(self.left)
 
     def number(self, below: int) -> int:
         """A number from 0 to one less than this."""
         if below <= 1:
             return 0
         width = (below - 1).bit_length() + 7 >> 3
-        return int.from_bytes(self.bytes(width), "big") % below
+        return int.from_bytes(self.take(width), "big") % below
 
     def one(self, options: Sequence[T]) -> T:
         return options[self.number(len(options))]
@@ -56,7 +56,7 @@ class Choices:
 
     def text(self, most: int = 12) -> str:
         """Short text of all sorts: plain, long characters, controls, halves of surrogate pairs."""
-        raw = self.bytes(self.number(most + 1))
+        raw = self.take(self.number(most + 1))
         how = self.number(4)
         if how == 3:
             return raw.decode("utf-16-le", "surrogatepass") if len(raw) % 2 == 0 else "\ud800"

@@ -40,10 +40,10 @@ def run(data: bytes) -> None:
 def _frame(choices: Choices) -> Frame:
     how = choices.number(8)
     if how == 0:
-        return choices.bytes(choices.number(64))
+        return choices.take(choices.number(64))
     if how < 3:
         # Transports have decoded the text of a frame, and text that is not UTF-8 has not come here.
-        return choices.bytes(choices.number(256)).decode("utf-8", "replace")
+        return choices.take(choices.number(256)).decode("utf-8", "replace")
     if how == 3:
         return dump_json({choices.text(): choices.text(), "msgid": choices.text()})
     if how == 4:

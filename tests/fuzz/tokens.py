@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from hyperfocal.auth import SessionPolicy, Token, TokenAuthority, sign, verify
 from hyperfocal.auth.signing import encode_base64url
+from hyperfocal.clock import SystemClock
 from hyperfocal.config import SessionIds
 from hyperfocal.errors import AuthError
 from hyperfocal.web.requests import read_request, restore_request
@@ -23,21 +23,21 @@ _MODES = tuple(SessionIds)
 _NAMES = ("session_id", "session_expiry", "page", "sealed", "__bk__zlib_", "__proto__")
 
 
-@dataclass(frozen=True)
-class _Clock:
+class _Clock(SystemClock):
     def wall(self) -> float:
         return _NOW
 
-    def monotonic(self) -> float:
-        return 0.0
-
-    def call_at(self, *args: Any) -> Any:
-        raise NotImplementedError
-
 
 _authority = TokenAuthority(_SECRET, _Clock(), 300, lambda size: bytes(range(size)))
-_FULL = {"arguments": {"a": [b"\x00\xff"]}, "headers": {"x": "y"}, "cookies": {}, "own": {"dict": 1}}
-_ISSUED = tuple(_authority.issue(name, payload) for name in ("one", "two") for payload in ({}, _FULL))
+_FULL = {
+    "arguments": {"a": [b"\x00\xff"]},
+    "headers": {"x": "y"},
+    "cookies": {},
+    "own": {"dict": 1},
+}
+_ISSUED = tuple(
+    _authority.issue(name, payload) for name in ("one", "two") for payload in ({}, _FULL)
+)
 _IDS = tuple(sign(name, _SECRET) for name in ("one", "//etc/passwd", "x y"))
 _SIGNED = frozenset((*_ISSUED, *_IDS))
 _SCOPE: dict[str, Any] = {"headers": (), "path": "/", "scheme": "ws"}
@@ -140,7 +140,7 @@ def _edited(choices: Choices, text: str) -> str:
 
 def _spoiled(choices: Choices, data: bytes) -> bytes:
     at = choices.number(len(data))
-    return data[:at] + choices.bytes(choices.number(8)) + data[at + choices.number(3) :]
+    return data[:at] + choices.take(choices.number(8)) + data[at + choices.number(3) :]
 
 
 def _public(choices: Choices) -> Any:

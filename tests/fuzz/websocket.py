@@ -79,7 +79,7 @@ def _frame(choices: Choices) -> bytes:
     rsv = choices.number(8) << 4 if choices.seldom(16) else 0
     opcode = choices.one(_OPCODES[: 6 if not choices.seldom(16) else 8])
     size = choices.one(_SIZES) if choices.seldom() else choices.number(20)
-    payload = choices.bytes(min(size, 64))
+    payload = choices.take(min(size, 64))
     if opcode == 0x8 and choices.flag():
         payload = (1000 + choices.number(20)).to_bytes(2, "big") + payload
     if size > 64:
@@ -96,5 +96,5 @@ def _frame(choices: Choices) -> bytes:
         head += bytes((masked | 127,)) + said.to_bytes(8, "big")
     if not masked:
         return head + payload
-    key = choices.bytes(4).ljust(4, b"\0")
+    key = choices.take(4).ljust(4, b"\0")
     return head + key + bytes(one ^ key[at % 4] for at, one in enumerate(payload))

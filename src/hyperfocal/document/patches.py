@@ -7,7 +7,7 @@ import binascii
 import logging
 import traceback
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -91,7 +91,6 @@ class _References:
             except UnsetValueError as error:
                 raise PatchError(f"a new model lacks a value: {error}") from error
 
-
     def check_scripts(self) -> None:
         """Raise unless the models that the patch brings are without JavaScript callbacks.
 
@@ -116,9 +115,10 @@ class _Decoder(Deserializer):
 
     def _decode_object_ref(self, obj: Any) -> Model:
         # BokehJS defines models again that the server has sent it; ours is the one that counts.
-        if not isinstance(obj["id"], str):
+        model_id: Any = obj["id"]
+        if not isinstance(model_id, str):
             self.error("the id of a model is not text")
-        known = self._references.get(obj["id"])
+        known = self._references.get(cast(Any, model_id))
         if known is None:
             return super()._decode_object_ref(self._without_unknown(obj))
         if obj["name"] != known.__qualified_model__:
@@ -224,15 +224,16 @@ def _check_levels(raw: list[Any]) -> None:
     """
     level: list[Any] = raw
     for _ in range(_MAX_LEVELS):
-        level = [
-            item
-            for outer in level
-            if type(outer) is list or type(outer) is dict
-            for item in (outer if type(outer) is list else outer.values())
-        ]
+        level = [item for outer in level for item in _items(outer)]
         if not level:
             return
     raise ValueError(f"it is nested in more than {_MAX_LEVELS} levels")
+
+
+def _items(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})

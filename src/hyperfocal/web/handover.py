@@ -173,8 +173,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(_LINGER_S, self.transport.abort)
 
     def _awaits_answer(self) -> bool:
-        pending = self.cycle is not None and not self.cycle.response_complete
-        return pending and not self.cycle.response_started if self._in_body else not pending
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
+        if cycle is None or cycle.response_complete:
+            return not self._in_body
+        return self._in_body and not cycle.response_started
 
     def handle_websocket_upgrade(self) -> None:
         """Give the connection to the websocket protocol."""
