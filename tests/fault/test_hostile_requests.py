@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hyperfocal.application import load
 from hyperfocal.web.handover import HttpProtocol
 from hyperfocal.web.requests import read_request
 from tests.support.applications import tiny
@@ -127,6 +130,46 @@ async def test_a_client_that_has_to_wait_is_not_called_slow(
             assert (await peer.response()).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("behind", [b"\x00\r\n\r\n", b"GET / HTTP/1.1\r\na: " + b"x" * (1 << 20)])
+async def test_nonsense_behind_a_request_is_not_answered_in_its_place(
+    behind: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running({"/a": tiny}) as server:
+        await server.page("/a", params={"bokeh-session-id": "one"})
+        (session,) = server.context("/a").sessions
+        async with peer_of(server) as peer:
+            async with session.turn():
+                await peer.send(b"GET /a?bokeh-session-id=one HTTP/1.1\r\nHost: x\r\n\r\n")
+                await server.page("/health")
+                sending = asyncio.create_task(peer.send(behind))
+                said = await peer.rest()
+                await sending
+            assert said == b""
+        await is_well(server)
+    assert "Exception" not in caplog.text
+
+
+async def test_a_body_for_which_the_application_waits_is_ended_with_408() -> None:
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+
+    def configure(config: Any) -> None:
+        inner = config.app
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await (reads if scope["type"] == "http" else inner)(scope, receive, send)
+
+        config.app = app
+
+    async with (
+        running({"/a": tiny}, http_request_timeout_ms=100, configure=configure) as server,
+        peer_of(server) as peer,
+    ):
+        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx")
+        assert (await peer.rest()).startswith(b"HTTP/1.1 408")
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -198,6 +241,25 @@ async def test_what_is_no_request_is_refused(
         assert said.startswith(b"HTTP/1.1 4")
         await is_well(server)
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../pyproject.toml", "/%2e%2e/own.py", "/..%2fown.py", "/link.py", "//etc/passwd"]
+)
+async def test_static_files_are_those_of_their_folder(tmp_path: Path, path: str) -> None:
+    static = tmp_path / "app" / "static"
+    static.mkdir(parents=True)
+    (tmp_path / "app" / "main.py").write_text("")
+    (tmp_path / "app" / "own.py").write_text("secret = 1")
+    (static / "link.py").symlink_to(tmp_path / "app" / "own.py")
+    (static / "seen.py").write_text("no secret")
+    app = load(str(tmp_path / "app"))
+    async with running({"/app": app}) as server, peer_of(server) as peer:
+        for asked, status in ((path, b"404"), ("/seen.py", b"200")):
+            await peer.send(f"GET /app/static{asked} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            said = await peer.response()
+            assert said.split()[1] == status
+            assert b"secret = 1" not in said
 
 
 def test_a_cookie_that_takes_python_long_is_left_out() -> None:

@@ -156,7 +156,15 @@ class HttpProtocol(HttpToolsProtocol):
         reason = HTTPStatus(status)
         host = self.client[0] if self.client else "a local client"
         _log.info("Refused a request of %s: %d %s", host, status, reason.phrase)
-        if self._awaits_answer():
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
+        if cycle is not None and not cycle.response_complete:
+            # Its response would come behind the end, or be taken for that of the one before.
+            awaits_answer = self._in_body and not cycle.response_started
+            cycle.disconnected = True
+            cycle.message_event.set()
+        else:
+            awaits_answer = not self._in_body
+        if awaits_answer:
             text = f"{reason.phrase}\n".encode()
             head = (
                 f"HTTP/1.1 {status} {reason.phrase}\r\ncontent-type: text/plain\r\n"
@@ -172,17 +180,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._deadline = self.loop.call_later(_LINGER_S, self.transport.abort)
 
-    def _awaits_answer(self) -> bool:
-        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
-        if cycle is None or cycle.response_complete:
-            return not self._in_body
-        return self._in_body and not cycle.response_started
-
     def handle_websocket_upgrade(self) -> None:
         """Give the connection to the websocket protocol."""
-        if not self.url.isascii():
-            self._refuse(400)
-            return
         self._end_deadline()
         self.connections.discard(self)
         protocol_class: Any = self.ws_protocol_class
