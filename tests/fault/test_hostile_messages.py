@@ -486,11 +486,21 @@ async def pong(client: RawClient) -> bytes:
 
 
 async def test_messages_without_an_end_do_not_hold_up_others() -> None:
+    """Regression: over ASGI each fragment, were it empty, was kept as an object of its own."""
     async with scene() as one, RawClient.connect(one.server, one.token) as client:
         await client.send(message('{"msgid":"m","msgtype":"PATCH-DOC","num_buffers":3}'))
         await client.send(message("{}"))
         await client.send(frame(Opcode.TEXT, b'{"events":[', fin=False))
-        for _ in range(100):
-            await client.send(frame(Opcode.CONT, b" ", fin=False))
+        for _ in range(20):
+            await client.send(frame(Opcode.CONT, b" ", fin=False) * 1000)
+            await client.send(frame(Opcode.CONT, b"", fin=False) * 1000)
+        await client.send(frame(Opcode.PING, b"?"))
+        assert await pong(client) == b"?"
+        protocols: list[Any] = list(one.server.uvicorn.server_state.connections)
+        assert max(len(getattr(protocol, "frames", ())) for protocol in protocols) <= 1
+        await one.alice.roundtrip()
+        assert await one.mallory.pull() == one.own
+        await client.send(frame(Opcode.CONT, b"]}"))
+        await client.send(message('{"id":"b"}') + message(b"", 5))
         await one.alice.roundtrip()
         assert await one.mallory.pull() == one.own

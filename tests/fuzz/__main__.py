@@ -64,7 +64,9 @@ def main() -> int:
 def _fuzz(name: str, seconds: int, max_len: int) -> None:
     atheris: Any = import_module("atheris")  # not to be had everywhere, and typed in part
     logging.disable(logging.CRITICAL)
-    with atheris.instrument_imports(include=["hyperfocal", "tests.fuzz"]):
+    with atheris.instrument_imports(
+        include=["hyperfocal", "tests.fuzz", "bokeh.core", "bokeh.document"]
+    ):
         run = load(name)
     work = _WORK / name
     arguments = [
