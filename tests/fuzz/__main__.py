@@ -17,13 +17,15 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.fuzz.targets import CORPUS, REGRESSIONS, TARGETS, inputs, load
 
 _ROOT = Path(__file__).parents[2]
 _WORK = _ROOT / "build" / "fuzz"
 _SOURCE = str(_ROOT / "src" / "hyperfocal")
+#: A code object, a line of it, and the next.
+_Step: TypeAlias = tuple[CodeType, int, int]
 #: Inputs of a target that are kept for all, in bytes.
 _MOST_BYTES = 200_000
 
@@ -88,33 +90,37 @@ def _keep(name: str, found: Path) -> None:
     """Put the inputs that reach something new into the corpus, as far as there is room."""
     logging.disable(logging.CRITICAL)
     run = load(name)
-    reached: set[tuple[CodeType, int]] = set()
+    reached: set[_Step] = set()
     size = 0
     folder = CORPUS / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in sorted(found.iterdir(), key=lambda one: (one.stat().st_size, one.name)):
         data = path.read_bytes()
-        lines = _lines(run, data)
-        if lines <= reached or size + len(data) > _MOST_BYTES:
+        steps = _steps(run, data)
+        if steps <= reached or size + len(data) > _MOST_BYTES:
             continue
-        reached |= lines
+        reached |= steps
         size += len(data)
         shutil.copy(path, folder)
     files = len(list(folder.iterdir()))
-    print(f"kept {files} inputs, {size} bytes; they reach {len(reached)} lines of src/hyperfocal")
+    print(f"kept {files} inputs, {size} bytes; they take {len(reached)} ways from line to line")
 
 
-def _lines(run: Callable[[bytes], None], data: bytes) -> set[tuple[CodeType, int]]:
-    """The lines of ours that an input reaches."""
-    reached: set[tuple[CodeType, int]] = set()
-
-    def line(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line":
-            reached.add((frame.f_code, frame.f_lineno))
-        return line
+def _steps(run: Callable[[bytes], None], data: bytes) -> set[_Step]:
+    """From which line to which line an input leads, in our code."""
+    steps: set[_Step] = set()
 
     def call(frame: FrameType, event: str, _: Any) -> Any:
+        before = 0
+
+        def line(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal before
+            if event == "line":
+                steps.add((frame.f_code, before, frame.f_lineno))
+                before = frame.f_lineno
+            return line
+
         return line if frame.f_code.co_filename.startswith(_SOURCE) else None
 
     sys.settrace(call)
@@ -124,7 +130,7 @@ def _lines(run: Callable[[bytes], None], data: bytes) -> set[tuple[CodeType, int
         print(f"still breaks: {data.hex()}: {error!r}")
     finally:
         sys.settrace(None)
-    return reached
+    return steps
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.targets import CORPUS, REGRESSIONS, TARGETS, inputs, load
 
 #: Some seconds of each on a slow machine.
-_RUNS = {"decoder": 8000, "patches": 400, "tokens": 1500, "websocket": 1500}
+_RUNS = {"decoder": 40_000, "patches": 800, "tokens": 4000, "websocket": 4000}
 
 
 @pytest.mark.parametrize("name", TARGETS)
