@@ -10,13 +10,14 @@ __all__ = ("run",)
 
 _LIMITS = Limits(message_bytes=4096, header_bytes=512, buffers=4)
 _KINDS = tuple(Kind)
+_TOO_MANY = '{"msgid":"1","msgtype":"PATCH-DOC","num_buffers":5}'
 _PIECES = (
     "{}",
     '{"id":"b"}',
     '{"events":[]}',
     '{"msgid":"1","msgtype":"OK","reqid":"2"}',
     '{"msgid":"1","msgtype":"PATCH-DOC","num_buffers":2}',
-    '{"msgid":"1","msgtype":"PATCH-DOC","num_buffers":99}',
+    _TOO_MANY,
     '{"a":"\\ud83d","b":[1e5,-1,true,null]}',
 )
 
@@ -27,11 +28,13 @@ def run(data: bytes) -> None:
     decoder = Decoder(_LIMITS)
     while choices.left:
         frame = _frame(choices)
+        too_many = frame == _TOO_MANY and not decoder.mid_message
         try:
             message = decoder.feed(frame)
         except PeerError as error:
             _stays_ended(decoder, error)
             return
+        assert not too_many
         if message is not None:
             assert not decoder.mid_message
             _is_sound(message)

@@ -334,8 +334,22 @@ class _Writer:
         names = sorted(type(model).properties())
         attr = choices.one(_ATTRIBUTES) if choices.flag() else choices.one(names)
         value = self._kept(model, attr) if choices.seldom(4) else self._value(3)
+        if choices.seldom():
+            attr, value = self._of_interest()
         reference = {"id": model.id} if not choices.seldom(32) else self._reference(0)
         return {"kind": "ModelChanged", "model": reference, "attr": attr, "new": value}
+
+    def _of_interest(self) -> tuple[str, Any]:
+        """What any model takes, or should not."""
+        choices = self._choices
+        how = choices.number(4)
+        if how == 0:
+            return "tags", [self._deep(choices.one((10, 66, 100, 199, 230)))]
+        if how == 1:
+            return "tags", [self._value(3), self._value(3)]
+        script = {"id": self._stage.models[5].id}
+        value = {"change:value": [script]} if choices.flag() else {}
+        return ("js_property_callbacks", "js_event_callbacks")[how - 2], value
 
     def _kept(self, model: HasProps, attr: str) -> Any:
         """What the property holds, or another one's value: of the right kind more often."""

@@ -29,7 +29,7 @@ async def _run(data: bytes) -> None:
     choices = Choices(data)
     bound = choices.one(_BOUNDS)
     cuts = [1 + choices.number(40) for _ in range(4)]
-    stream = b"".join(_frame(choices) for _ in range(choices.count(12))) + choices.rest()
+    stream = b"".join(_frames(choices) for _ in range(choices.count(12))) + choices.rest()
     whole = _read(stream, bound, [len(stream) or 1])
     _are_sound(whole, bound)
     assert _said(_read(stream, bound, cuts)) == _said(whole)
@@ -73,19 +73,30 @@ def _are_sound(events: list[Event], bound: int) -> None:
             assert len(event.reason.encode()) <= 123
 
 
-def _frame(choices: Choices) -> bytes:
+def _frames(choices: Choices) -> bytes:
+    """A frame, or a message in several."""
+    if not choices.seldom(4):
+        return _frame(choices)
+    opcodes = [choices.one(_OPCODES[:2]), *([0x0] * (1 + choices.number(6)))]
+    last = len(opcodes) - 1
+    return b"".join(_frame(choices, opcode, at == last) for at, opcode in enumerate(opcodes))
+
+
+def _frame(choices: Choices, opcode: int | None = None, fin: bool | None = None) -> bytes:
     """A frame of a client; most are as they should be."""
-    fin = 0 if choices.seldom(4) else 0x80
+    if fin is None:
+        fin = not choices.seldom(4)
     rsv = choices.number(8) << 4 if choices.seldom(16) else 0
-    opcode = choices.one(_OPCODES[: 6 if not choices.seldom(16) else 8])
-    size = choices.one(_SIZES) if choices.seldom() else choices.number(20)
+    if opcode is None:
+        opcode = choices.one(_OPCODES[: 6 if not choices.seldom(16) else 8])
+    size = choices.one(_SIZES) if choices.seldom() else choices.number(120)
     payload = choices.take(min(size, 64))
     if opcode == 0x8 and choices.flag():
         payload = (1000 + choices.number(20)).to_bytes(2, "big") + payload
     if size > 64:
         payload = payload.ljust(size, b"x")
     masked = 0 if choices.seldom(32) else 0x80
-    head = bytes((fin | rsv | opcode,))
+    head = bytes((fin << 7 | rsv | opcode,))
     said = len(payload) if not choices.seldom(32) else choices.number(1 << 64)
     wide = choices.seldom(32)  # a length in more bytes than it needs
     if said < 126 and not wide:
