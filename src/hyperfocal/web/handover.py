@@ -152,6 +152,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer with this status, and close."""
+        if self._refused or self.transport.is_closing():
+            return
         self._refused = True
         self._end_deadline()
         reason = HTTPStatus(status)
