@@ -9,6 +9,7 @@ SERVE_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 LOCK_ARGS ?=
+FUZZ_ARGS ?=
 
 # The applications of examples/: scripts, notebooks, and folders that hold a main file.
 EXAMPLES = $(wildcard examples/*.py examples/*.ipynb) \
@@ -20,7 +21,7 @@ TYPED = $(foreach folder,src tests bench,\
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint bench bench-micro bench-lock docs lock format venv chromium clean
+.PHONY: help serve test check lint fuzz bench bench-micro bench-lock docs lock format venv chromium clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -43,6 +44,9 @@ lint: venv ## Check format, lint rules, types and import contracts
 	$(BIN)/mypy $(strip $(TYPED))
 	$(BIN)/pyright $(strip $(TYPED))
 	$(BIN)/lint-imports --no-logo
+
+fuzz: venv ## Fuzz one target with coverage (FUZZ_ARGS="--target patches --seconds 600")
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 bench: venv ## Run the benchmarks, some 20 minutes (BENCH_ARGS="--help")
 	$(BIN)/python -m bench $(BENCH_ARGS)

@@ -18,6 +18,8 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("lost_session_lifetime_ms", "--lost-session-lifetime", 1, None),
     ("check_unused_sessions_ms", "--check-unused-sessions", 1, None),
     ("keep_alive_ms", "--keep-alive", 0, None),
+    ("http_max_header_bytes", "--http-max-header-size", 8192, None),
+    ("http_request_timeout_ms", "--http-request-timeout", 1, None),
     ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
     ("websocket_max_buffers", "--websocket-max-buffers", 0, None),
     ("outbox_max_bytes", "--outbox-max-bytes", 65536, None),
@@ -112,6 +114,13 @@ def test_a_prefix_is_kept_with_one_slash_before_it_and_none_behind(given: str, k
 def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
     error = refused(prefix=prefix)
     assert (error.option, error.got) == ("--prefix", prefix)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, 0, "auto"], ids=repr)
+def test_whether_documents_may_be_pushed_is_yes_no_or_undecided(value: object) -> None:
+    for allowed in (True, False, None):
+        assert Settings(allow_push_doc=allowed).allow_push_doc is allowed
+    assert refused(allow_push_doc=value).option == "--allow-push-doc"
 
 
 def test_an_empty_secret_is_refused_and_any_other_is_taken() -> None:

@@ -61,6 +61,9 @@ class Settings:
     websocket_origins: tuple[str, ...] = ()
     #: Who may choose session ids.
     session_ids: SessionIds = SessionIds.AUTO
+    #: Whether clients may replace the whole document (PUSH-DOC) and set JavaScript callbacks;
+    #: ``None``: direct requests of this machine may, as long as no secret is configured.
+    allow_push_doc: bool | None = None
     #: Signs tokens and session ids; ``None`` makes one that lives as long as the server.
     secret_key: bytes | None = None
     #: How long a token may make a new session, in seconds.
@@ -73,6 +76,10 @@ class Settings:
     check_unused_sessions_ms: int = _option(17_000, "--check-unused-sessions", low=1)
     #: Milliseconds between pings on idle websockets; 0 sends none.
     keep_alive_ms: int = _option(37_000, "--keep-alive", low=0)
+    #: Largest head of an HTTP request, that of a websocket's handshake included, in bytes.
+    http_max_header_bytes: int = _option(64 * 1024, "--http-max-header-size", low=8192)
+    #: How long a request may take to come, in milliseconds.
+    http_request_timeout_ms: int = _option(30_000, "--http-request-timeout", low=1)
     #: What moves the frames of websockets under ``hyperfocal serve``.
     websocket_transport: WebSocketTransport = WebSocketTransport.AUTO
     #: Largest message that a client may send, in bytes over all its frames.
@@ -124,6 +131,9 @@ class Settings:
             ) from None
         object.__setattr__(self, "websocket_transport", transport)
         self._check_prewarm()
+        push: Any = self.allow_push_doc
+        if push is not None and not isinstance(push, bool):
+            raise ConfigError("--allow-push-doc", push, "True, False or None")
         prefix = self.prefix.strip("/")
         parts = prefix.split("/") if prefix else []
         if not all(re.fullmatch(r"[\w.~-]+", part) and part not in (".", "..") for part in parts):

@@ -217,7 +217,13 @@ class RequestError(HyperfocalError):
 
 
 class PatchError(RequestError):
-    """A patch that cannot be decoded or does not validate. Nothing of it was applied."""
+    """A patch that cannot be decoded or does not validate. Nothing of it was applied.
+
+    What Bokeh says of a value repeats the value, whatever its size: 500 characters are kept.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= 500 else f"{text[:500]}…")
 
 
 class SessionGoneError(RequestError):

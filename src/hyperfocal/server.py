@@ -193,14 +193,16 @@ def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     Raises:
         UsageError: a transport was asked for that is not to be had.
     """
-    from hyperfocal.web.handover import HttpProtocol
+    from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
     keep_alive_s = settings.keep_alive_ms / 1000 or None
+    limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
+    http: Any = partial(HttpProtocol, limits=limits)
     return uvicorn.Config(
         dated(app),
         log_config=None,
         access_log=False,
-        http=HttpProtocol,
+        http=http,
         ws=_websocket_protocol(settings.websocket_transport, keep_alive_s),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive_s,

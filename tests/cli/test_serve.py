@@ -121,6 +121,8 @@ def test_what_is_no_application_is_one_clear_line(tmp_path: Path) -> None:
         ("--check-unused-sessions", "0", "--check-unused-sessions: got 0"),
         ("--prefix", "a/../b", "--prefix"),
         ("--websocket-max-buffers", "-1", "--websocket-max-buffers: got -1"),
+        ("--http-max-header-size", "8191", "--http-max-header-size: got 8191"),
+        ("--http-request-timeout", "0", "--http-request-timeout: got 0"),
         ("--outbox-max-bytes", "5", "--outbox-max-bytes: got 5"),
         ("--allow-websocket-origin", "http://x.example", "HOST or HOST:PORT without a scheme"),
         ("--port", "many", "'many' is not a valid integer"),
@@ -146,7 +148,8 @@ def test_help_names_every_option() -> None:
         "--keep-alive", "--args", "--dev", "--session-ids", "--websocket-max-message-size",
         "--websocket-max-buffers", "--outbox-max-bytes", "--session-token-expiration",
         "--accelerate / --no-accelerate", "--prewarm", "--prewarm-max-bytes",
-        "--websocket-transport",
+        "--websocket-transport", "--http-max-header-size", "--http-request-timeout",
+        "--allow-push-doc / --no-allow-push-doc",
     ):  # fmt: skip
         assert option in done.stdout
 

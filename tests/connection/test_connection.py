@@ -32,6 +32,7 @@ class Peer:
     """Both ends of one connection, in memory."""
 
     def __init__(self, bench: Bench, **options: Any) -> None:
+        options.setdefault("may_push", True)
         self.outbox = Outbox(options.pop("max_bytes", 1 << 20), lambda: None)
         self.connection = Connection(
             bench.session,

@@ -578,3 +578,58 @@ def test_a_read_only_property_may_be_set_by_the_browser(page: Page) -> None:
     event = {**page.set_value(5, "start"), "model": {"id": plot_range.id}}
     page.take(event)
     assert plot_range.start == 5
+
+
+# --- the hostile ------------------------------------------------------------------------------
+
+
+def test_a_column_without_a_name_is_validated_too(page: Page) -> None:
+    """Regression: found by fuzzing; Bokeh lets it pass and fails when it sets it."""
+    for event in (
+        page.about_data("ColumnDataChanged", data={"": 0}),
+        {**page.set_value({"x": [1], "": 0}, "data"), "model": {"id": page.source.id}},
+    ):
+        page.refuses(event)
+    page.take(page.about_data("ColumnDataChanged", data={"": [0]}))
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "map", "model"])
+def test_whatever_depth_is_taken_can_be_encoded(page: Page, kind: str) -> None:
+    def wrap(value: Any, number: int) -> Any:
+        match kind:
+            case "list":
+                return [value]
+            case "dict":
+                return {"a": value}
+            case "map":
+                return {"type": "map", "entries": [["a", value]]}
+            case _:
+                return definition(f"new{number}", tags=[value])
+
+    refused: set[bool] = set()
+    for levels in (10, 20, 45, 60, 90, 150, 190, 250, 400):
+        value: Any = 1
+        for number in range(levels):
+            value = wrap(value, number)
+        event = page.set_value([value], "tags")
+        try:
+            page.take(event)
+        except PatchError as error:
+            assert "nested" in str(error)
+            refused.add(True)
+        else:
+            assert not refused
+            assert page.desk.end_turn_events()
+            page.state()
+    assert refused
+
+
+def test_a_client_without_the_right_brings_no_code(page: Page) -> None:
+    script = definition("script", "CustomJS", code="1")
+    for event in (
+        page.set_value({"change:value": [script]}, "js_property_callbacks"),
+        {"kind": "RootAdded", "model": definition("new", js_event_callbacks={"tap": [script]})},
+    ):
+        with pytest.raises(PatchError, match="--allow-push-doc"):
+            decode_patch(page.document, {"events": [event]}, (), setter=CLIENT, may_script=False)
+        page.take(event)

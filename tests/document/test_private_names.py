@@ -172,6 +172,8 @@ def test_our_stack_is_installed_in_the_place_of_that_list() -> None:
         (Serializer, "encode", ["self", "obj"]),
         (Deserializer, "_decode_object_ref", ["self", "obj"]),
         (Deserializer, "_decode_bytes", ["self", "obj"]),
+        (Deserializer, "_decode_ndarray", ["self", "obj"]),
+        (Deserializer, "_resolve_type", ["self", "type"]),
         (Deserializer, "decode", ["self", "obj", "buffers"]),
         (DocumentPatchedEvent, "handle_event", ["doc", "event_rep", "setter"]),
         (Document, "set_title", ["self", "title", "setter"]),

@@ -131,6 +131,22 @@ def test_a_percent_sign_in_an_event_is_only_a_percent_sign(records: Records) -> 
     assert records.seen[0].getMessage() == "/%s: refused %d: 100 %"
 
 
+@pytest.mark.parametrize(
+    "worded",
+    [
+        lambda text: ConnectionRefused(text, "peer", "why"),
+        lambda text: ConnectionRefused("/app", "peer", text),
+        lambda text: PatchRefused("/app", "s-1", ValueError(text)),
+        lambda text: ConnectionClosed("/app", "s-1", 1000, text),
+    ],
+)
+def test_what_a_client_has_worded_cannot_begin_a_line_and_has_an_end(worded: Any) -> None:
+    line = worded("a\n2026-01-01 ERROR b\x1b[2J\ud800\u2028" + "x" * 10_000).words()
+    assert "a\\n2026-01-01 ERROR b\\x1b[2J\\ud800\\u2028xxx" in line
+    assert line.isprintable()
+    assert len(line) < 700
+
+
 def test_the_log_does_not_word_what_it_does_not_show() -> None:
     class Costly(Event):
         def words(self) -> str:

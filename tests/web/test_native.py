@@ -391,3 +391,18 @@ async def test_a_message_past_the_limit_is_told_to_a_client_that_is_still_sendin
             await client.send_frames(["x" * (8 << 20)])
             await client.expect(lambda message: message.kind is Kind.OK)
         assert client.socket.close_code == 1009
+
+
+async def test_a_client_that_makes_a_mistake_and_does_not_read_is_dropped_by_the_heartbeat() -> (
+    None
+):
+    """Regression: as long as it went on sending it was taken for alive, and its session with it."""
+    async with joined() as client:
+        client.socket.full = True
+        client.socket.receive(client.request(Kind.PULL_DOC_REQ))
+        client.socket.receive(frame(Opcode.TEXT, b"no JSON"))
+        for _ in range(3):
+            await settle()
+            client.protocol.beat()
+            client.socket.receive(frame(Opcode.PING))
+        assert client.session.connection_count == 0

@@ -155,3 +155,19 @@ def test_escapes_that_only_look_like_surrogates_are_read_as_text() -> None:
 
 def test_upper_case_escapes_of_lone_surrogates_are_read_too() -> None:
     assert load_json('"\\uD83D"', "content") == "\ud83d"
+
+
+@pytest.mark.parametrize("digits", ["9223372036854775808", "18446744073709551616", "9" * 300])
+def test_large_whole_numbers_are_read_alike_beside_half_a_surrogate_pair(digits: str) -> None:
+    """Regression: more than 64 bits came in that way, and could not be written again."""
+    for text in (digits, f"-{digits}"):
+        value = load_json(f'["\\ud83d",{text}]', "x")
+        assert repr(value[1]) == repr(load_json(text, "x"))
+        assert load_json(dump_json(value), "x") == value
+
+
+def test_what_is_nested_deeper_than_orjson_goes_is_written() -> None:
+    value: list[Any] = []
+    for _ in range(500):
+        value = [value]
+    assert dump_json(value) == "[" * 501 + "]" * 501

@@ -63,6 +63,16 @@ class SessionPolicy:
             return True
         return self._mode is SessionIds.AUTO and not self._secret_given and direct_local
 
+    def may_push(self, setting: bool | None, *, direct_local: bool) -> bool:
+        """Whether a client may replace the whole document.
+
+        Args:
+            setting: ``--allow-push-doc``; ``None``: the scripts of this machine may, as long as
+                no secret says that this server is for others, too.
+            direct_local: the request comes straight from this machine, through no proxy.
+        """
+        return setting if setting is not None else direct_local and not self._secret_given
+
     def check_session_id(self, session_id: str, *, direct_local: bool) -> None:
         """Whether an id that a page request brings may be used.
 

@@ -29,6 +29,7 @@ __all__ = ("Token", "TokenAuthority", "dump_payload")
 _NONCE_BYTES = 12
 #: Proxies commonly refuse header lines of over 8 KB, and the token travels in one.
 MAX_TOKEN_CHARS = 4096
+_MAX_PAGE_CHARS = 64
 _MAX_PAYLOAD_BYTES = 1024 * 1024
 #: Where tokens made by ``bokeh.util.token`` keep their compressed extra payload.
 _BOKEH_ZLIB_KEY = "__bk__zlib_"
@@ -45,7 +46,8 @@ class Token:
         signed: it bears our valid signature.
         forged: it bears a signature, and a wrong one.
         page: names the page that carries it; a connection with a page that was seen before is
-            one that comes back. The whole token where its maker gave no page.
+            one that comes back. At most 64 characters; the digest of the whole token where its
+            maker gave no page.
         payload: what it knows of the page's request; from our seal, or from
             the compressed part of tokens that Bokeh makes; {} when there is neither.
     """
@@ -194,6 +196,9 @@ class TokenAuthority:
             payload = self._payload(public, signed, session_id)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise AuthError("the token is malformed; reload the page") from error
+        if len(page) > _MAX_PAGE_CHARS:
+            # A session remembers thousands of names.
+            page = hashlib.sha256(page.encode("utf-8", "surrogatepass")).hexdigest()
         return Token(session_id, expiry, signed, bool(dot) and not signed, page, payload)
 
     def _payload(

@@ -79,6 +79,13 @@ class _Command(click.Command):
     "signs with BOKEH_SECRET_KEY; external-signed: only the latter.",
 )
 @click.option(
+    "--allow-push-doc/--no-allow-push-doc",
+    default=None,
+    help="Whether clients may replace the whole document, as push_session of bokeh.client does, "
+    "and set JavaScript callbacks.  [default: clients of this machine, unless BOKEH_SECRET_KEY "
+    "is set]",
+)
+@click.option(
     "--session-token-expiration",
     type=int,
     default=300,
@@ -117,6 +124,22 @@ class _Command(click.Command):
     show_default=True,
     metavar="MILLISECONDS",
     help="How often to ping clients; 0 never does.",
+)
+@click.option(
+    "--http-max-header-size",
+    type=int,
+    default=64 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest headers of a request, cookies included; what is larger is answered with 431.",
+)
+@click.option(
+    "--http-request-timeout",
+    type=int,
+    default=30_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How long a request may take to come; what takes longer is answered with 408.",
 )
 @click.option(
     "--websocket-transport",
@@ -254,11 +277,14 @@ def _settings(options: dict[str, Any]) -> Settings:
         websocket_origins=tuple(options["origins"]),
         session_ids=SessionIds(options["session_ids"]),
         secret_key=secret.encode() if secret else None,
+        allow_push_doc=options["allow_push_doc"],
         token_expiration_s=options["session_token_expiration"],
         unused_session_lifetime_ms=options["unused_session_lifetime"],
         lost_session_lifetime_ms=options["lost_session_lifetime"],
         check_unused_sessions_ms=options["check_unused_sessions"],
         keep_alive_ms=options["keep_alive"],
+        http_max_header_bytes=options["http_max_header_size"],
+        http_request_timeout_ms=options["http_request_timeout"],
         websocket_transport=WebSocketTransport(options["websocket_transport"]),
         websocket_max_message_bytes=options["websocket_max_message_size"],
         websocket_max_buffers=options["websocket_max_buffers"],

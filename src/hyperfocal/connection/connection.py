@@ -52,6 +52,7 @@ class Connection:
         limits: what a message may be.
         page: names the page that the client shows. A page that has had the document before
             gets it with arrays inline (see ``shared/CONTRACT.md``, "Reconnecting").
+        may_push: the client may replace the whole document, and set JavaScript callbacks.
         versions: what SERVER-INFO-REPLY says, as ``{"bokeh": ..., "server": ...}``.
         dev: put tracebacks into ERROR replies.
     """
@@ -65,6 +66,7 @@ class Connection:
         url: str = "/",
         limits: Limits | None = None,
         page: str = "",
+        may_push: bool = False,
         versions: dict[str, str] | None = None,
         dev: bool = False,
     ) -> None:
@@ -73,6 +75,7 @@ class Connection:
         self._telemetry = telemetry
         self._url = url
         self._page = page
+        self._may_push = may_push
         self._versions = versions if versions is not None else {}
         self._dev = dev
         self._decoder = Decoder(limits)
@@ -168,7 +171,13 @@ class Connection:
             self._reply_error(message, str(error), error)
 
     def _patch(self, message: Message, turn: Turn) -> None:
-        patch = decode_patch(turn.document, message.content, message.buffers, setter=self)
+        patch = decode_patch(
+            turn.document,
+            message.content,
+            message.buffers,
+            setter=self,
+            may_script=self._may_push,
+        )
         self._session.subscribe(self)
         turn.defined = patch.defined
         failure = apply_patch(turn.document, patch, setter=self)
@@ -205,6 +214,8 @@ class Connection:
         )
 
     def _push(self, message: Message, turn: Turn) -> None:
+        if not self._may_push:
+            raise RequestError("this client may not replace the document (see --allow-push-doc)")
         self._session.subscribe(self)
         replace_document(turn.document, message.content, message.buffers, setter=self)
         turn.defined = frozenset(turn.document.models)

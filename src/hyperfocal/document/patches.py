@@ -7,7 +7,7 @@ import binascii
 import logging
 import traceback
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from bokeh.document.config import DocumentConfig
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
-from hyperfocal.document.rehearsal import Rehearsal
+from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.wire import Buffer
 
@@ -30,6 +30,18 @@ _log = logging.getLogger("hyperfocal.document")
 
 #: What the inline bytes of one message may unpack to, so that a few bytes cannot fill the memory.
 _MAX_INLINE_BYTES = 64 * 1024 * 1024
+
+
+#: Lists and dictionaries in each other, in what a client sends. What is deeper may be too deep for
+#: the encoder, and would keep everybody from the document.
+_MAX_LEVELS = 200
+
+
+#: Types of the items of arrays: those of BokehJS and what else has one size.
+_DTYPES = (
+    *("bool", "object", "float32", "float64"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,17 @@ class _References:
             except UnsetValueError as error:
                 raise PatchError(f"a new model lacks a value: {error}") from error
 
+    def check_scripts(self) -> None:
+        """Raise unless the models that the patch brings are without JavaScript callbacks.
+
+        Raises:
+            PatchError: one has some.
+        """
+        for model in self.defined.values():
+            for name in SCRIPTS:
+                if getattr(model, name):
+                    raise PatchError(f"{name} of a new model: {NO_SCRIPTS}")
+
 
 def _packed(buffers: Iterable[Buffer]) -> list[BokehBuffer]:
     return [BokehBuffer(buffer.id, bytes(buffer.payload)) for buffer in buffers]  # type: ignore[arg-type]
@@ -92,12 +115,42 @@ class _Decoder(Deserializer):
 
     def _decode_object_ref(self, obj: Any) -> Model:
         # BokehJS defines models again that the server has sent it; ours is the one that counts.
-        known = self._references.get(obj["id"])
+        model_id: Any = obj["id"]
+        if not isinstance(model_id, str):
+            self.error("the id of a model is not text")
+        known = self._references.get(cast(Any, model_id))
         if known is None:
-            return super()._decode_object_ref(obj)
+            return super()._decode_object_ref(self._without_unknown(obj))
         if obj["name"] != known.__qualified_model__:
             self.error(f"model {known.id!r} is defined as a {obj['name']}, which it is not")
         return known
+
+    def _without_unknown(self, obj: Any) -> Any:
+        """A definition without the attributes that the server does not know.
+
+        Bokeh would log each of them as a warning: a client could fill a disk with that.
+        """
+        attributes = obj.get("attributes")
+        if not isinstance(attributes, dict):
+            return obj
+        known = self._resolve_type(obj["name"]).properties()
+        unknown = attributes.keys() - known
+        if not unknown:
+            return obj
+        _log.debug("ignored unknown attributes %r of a %s", unknown, obj["name"])
+        kept: dict[str, Any] = {}
+        for name, value in attributes.items():
+            if name in known:
+                kept[name] = value
+            else:
+                self._decode(value)  # it may define models that others refer to
+        return {**obj, "attributes": kept}
+
+    def _decode_ndarray(self, obj: Any) -> Any:
+        # NumPy understands types of any size: "S2000000000" makes gigabytes of a few numbers.
+        if obj["dtype"] not in _DTYPES:
+            self.error(f"arrays of type {obj['dtype']!r} are not known")
+        return super()._decode_ndarray(obj)
 
     def _decode_bytes(self, obj: Any) -> bytes | memoryview[int]:
         data = obj["data"]
@@ -120,6 +173,7 @@ def decode_patch(
     buffers: Iterable[Buffer],
     *,
     setter: object,
+    may_script: bool = True,
 ) -> DecodedPatch:
     """Decode the content of a PATCH-DOC against a document, without touching the document.
 
@@ -131,6 +185,7 @@ def decode_patch(
         content: ``{"events": [...]}``.
         buffers: the message's buffers.
         setter: the client; new models are told that it set their properties.
+        may_script: it may set JavaScript callbacks, which run in the browsers of others.
 
     Raises:
         PatchError: it does not decode or does not fit; nothing has changed.
@@ -140,10 +195,11 @@ def decode_patch(
         raise PatchError("the patch has no list of events")
     plain = _plain_events(document, raw)
     if plain is not None:
-        return DecodedPatch(_rehearsed(document, plain))
+        return DecodedPatch(_rehearsed(Rehearsal(document, may_script=may_script), plain))
     references = _References(document)
     decoder = _Decoder(references, setter)
     try:
+        _check_levels(raw)
         decoded: list[Any] = decoder.decode(raw, _packed(buffers))
     except UnknownReferenceError as error:
         if document.models.seen(error.id):
@@ -154,7 +210,30 @@ def decode_patch(
         raise PatchError(f"the patch cannot be decoded: {error}") from error
 
     references.check_values()
-    return DecodedPatch(_rehearsed(document, decoded), frozenset(references.defined.values()))
+    if not may_script:
+        references.check_scripts()
+    checked = _rehearsed(Rehearsal(document, may_script=may_script), decoded)
+    return DecodedPatch(checked, frozenset(references.defined.values()))
+
+
+def _check_levels(raw: list[Any]) -> None:
+    """Raise unless the nesting of JSON is something that can be encoded again.
+
+    Raises:
+        ValueError: it is not.
+    """
+    level: list[Any] = raw
+    for _ in range(_MAX_LEVELS):
+        level = [item for outer in level for item in _items(outer)]
+        if not level:
+            return
+    raise ValueError(f"it is nested in more than {_MAX_LEVELS} levels")
+
+
+def _items(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -174,18 +253,18 @@ def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | 
         if (
             type(reference) is not dict
             or len(reference) != 1
+            or type(reference.get("id")) is not str
             or type(event.get("new")) not in _SCALARS
         ):
             return None
-        model = document.models.get_by_id(cast(Any, reference.get("id")))
+        model = document.models.get_by_id(cast(Any, reference["id"]))
         if model is None:
             return None
         events.append({**event, "model": model})
     return events
 
 
-def _rehearsed(document: Document, events: Iterable[Any]) -> tuple[dict[str, Any], ...]:
-    rehearsal = Rehearsal(document)
+def _rehearsed(rehearsal: Rehearsal, events: Iterable[Any]) -> tuple[dict[str, Any], ...]:
     checked: list[dict[str, Any]] = []
     for event in events:
         try:
@@ -218,6 +297,7 @@ def decode_document(
     """
     references = _References(Document())
     try:
+        _check_levels([content["doc"]])
         doc: dict[str, Any] = _Decoder(references, setter).decode(
             {**content["doc"], "defs": []}, _packed(buffers)
         )

@@ -17,9 +17,14 @@ from bokeh.models import ColumnDataSource
 
 from hyperfocal.errors import PatchError
 
-__all__ = ("CHECKS", "Rehearsal")
+__all__ = ("CHECKS", "NO_SCRIPTS", "SCRIPTS", "Rehearsal")
 
 _log = logging.getLogger("hyperfocal.document")
+
+#: Properties of any model that hold code for the browsers of all who see the document. Browsers
+#: never set them; Python clients (``bokeh.client``) do.
+SCRIPTS = ("js_property_callbacks", "js_event_callbacks")
+NO_SCRIPTS = "this client may not set JavaScript callbacks (see --allow-push-doc)"
 
 
 class Rehearsal:
@@ -27,10 +32,15 @@ class Rehearsal:
 
     Each check gives the event to apply, or ``None`` for one to ignore. Rows are streamed and
     patched on copies of the columns by Bokeh's own code, so that what passes here will pass there.
+
+    Args:
+        document: the document that they are for.
+        may_script: the client may set JavaScript callbacks.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, may_script: bool = True) -> None:
         self._document = document
+        self._may_script = may_script
         self._shadows: dict[Model, _Shadow] = {}
 
     def check(self, event: Any) -> dict[str, Any] | None:
@@ -48,18 +58,30 @@ class Rehearsal:
             raise PatchError(f"unknown kind of event {kind!r}")
         return check(self, event)
 
+    def _property(self, event: dict[str, Any]) -> PropertyDescriptor[Any] | None:
+        """The property that an event sets; ``None`` where the server knows no such property."""
+        model, attr = _model(event), event["attr"]
+        if not isinstance(attr, str):
+            raise PatchError("the attribute of an event is not a name")
+        if attr not in model.properties():
+            _log.debug("ignored unknown attribute %r of %r", attr, model)
+            return None
+        if attr in SCRIPTS and not self._may_script:
+            raise PatchError(f"{attr}: {NO_SCRIPTS}")
+        return model.lookup(attr)
+
     def _model_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
         kept = _only(event, "model", "attr", "new")
-        descriptor = _property(kept)
+        descriptor = self._property(kept)
         if descriptor is None:
             return None
-        _validate(descriptor, kept["new"])
+        _validate(_model(kept), descriptor, kept["new"])
         self._note_data(kept, kept["new"])
         return kept
 
     def _column_data_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
         kept = _only(event, "model", "attr", "data")
-        descriptor = _property(kept)
+        descriptor = self._property(kept)
         if descriptor is None:
             return None
         model, data = _model(kept), _columns(kept, "data")
@@ -68,7 +90,7 @@ class Rehearsal:
             shadow = self._shadows.get(model)
             now = shadow.whole() if shadow is not None else getattr(model, descriptor.name)
             data = {**now, **data}
-        _validate(descriptor, data)
+        _validate(model, descriptor, data)
         self._note_data(kept, data)
         return kept
 
@@ -207,25 +229,23 @@ def _model(event: dict[str, Any]) -> Model:
     return model
 
 
-def _property(event: dict[str, Any]) -> PropertyDescriptor[Any] | None:
-    """The property that an event sets; ``None`` where the server knows no such property."""
-    model, attr = _model(event), event["attr"]
-    if not isinstance(attr, str):
-        raise PatchError("the attribute of an event is not a name")
-    if attr not in model.properties():
-        _log.debug("ignored unknown attribute %r of %r", attr, model)
-        return None
-    return model.lookup(attr)
-
-
-def _validate(descriptor: PropertyDescriptor[Any], value: Any) -> None:
+def _validate(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> None:
     """Raise unless setting the property to this value would be accepted."""
     prop = descriptor.property
+    if prop.assertions:
+        _check_assertions(model, descriptor, value)
     try:
         prop.validate(value)
     except ValueError as error:
         if not any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
             raise PatchError(f"{descriptor.name}: {error}") from error
+
+
+def _check_assertions(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> None:
+    """Bokeh asks these after it has validated a value, when it is being set."""
+    for holds, otherwise in descriptor.property.assertions:
+        if not holds(model, value) and isinstance(otherwise, str):
+            raise PatchError(f"{descriptor.name}: {otherwise}")
 
 
 def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:

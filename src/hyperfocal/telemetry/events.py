@@ -24,6 +24,21 @@ __all__ = (
 )
 
 
+_MAX_CHARS = 500
+
+
+def _shown(words: object) -> str:
+    """What a client may have worded, for one line of the log: it cannot begin a line of its own."""
+    text = str(words)
+    if len(text) > _MAX_CHARS:
+        text = f"{text[:_MAX_CHARS]}…"
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Base of all events. ``error`` is set where an exception is the cause."""
@@ -205,7 +220,7 @@ class ConnectionClosed(Event):
 
     def words(self) -> str:
         """One line for the log."""
-        why = f" ({self.reason})" if self.reason else ""
+        why = f" ({_shown(self.reason)})" if self.reason else ""
         return f"{self.url}: connection to session {self.session_id} closed with {self.code}{why}"
 
 
@@ -220,7 +235,7 @@ class ConnectionRefused(Event):
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: refused {self.peer}: {self.reason}"
+        return f"{_shown(self.url)}: refused {self.peer}: {_shown(self.reason)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +249,7 @@ class PatchRefused(Event):
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: refused a request in session {self.session_id}: {self.error}"
+        return f"{self.url}: refused a request in session {self.session_id}: {_shown(self.error)}"
 
 
 @dataclass(frozen=True, slots=True)

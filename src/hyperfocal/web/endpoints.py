@@ -65,7 +65,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             failure = BuildError(served.url, f"{type(raised).__name__}: {raised}", detail)
             site.telemetry.emit(BuildFailed(served.url, session.id, failure, detail))
             return failed(failure)
-        return HTMLResponse(html, headers=_PAGE_HEADERS)
+        # A title may hold half a surrogate pair, which has no place in a page.
+        return HTMLResponse(html.encode("utf-8", "replace"), headers=_PAGE_HEADERS)
 
     async def autoload(request: Request) -> Response:
         cors = _cors(site, request)

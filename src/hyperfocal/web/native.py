@@ -271,7 +271,9 @@ class NativeTransport(asyncio.BufferedProtocol):
             return
         unsent = self._transport.get_write_buffer_size()
         # A client that is busy with what we send, or that we do not listen to, is alive.
-        alive = self._heard or self._catching_up is not None or 0 < unsent != self._unsent
+        # One whose close frame waits until it reads has no more to say.
+        heard = self._heard and self._outbox.closing is None
+        alive = heard or self._catching_up is not None or 0 < unsent != self._unsent
         if not alive:
             self._close(1011, "no answer to pings")
             return

@@ -19,6 +19,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 _PROXY_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
 )
+#: Python takes seconds for a cookie with some 10,000 of them (CVE-2024-7592); none has a few.
+_MAX_BACKSLASHES = 256
 _SCHEMES = {"ws": "http", "wss": "https"}
 #: Arguments that speak to the server, not to the application.
 _OWN_ARGUMENTS = frozenset(
@@ -58,6 +60,8 @@ def is_direct_local(scope: Scope) -> bool:
 
 
 def _cookies(text: str) -> dict[str, str]:
+    if text.count("\\") > _MAX_BACKSLASHES:
+        return {}
     cookies: SimpleCookie = SimpleCookie()
     try:
         cookies.load(text)

@@ -234,6 +234,12 @@ class Site:
                 f"origin {origin} is not allowed; allow it with --allow-websocket-origin={host}"
             )
 
+    def may_push(self, scope: Scope) -> bool:
+        """Whether who asks may replace the document, and bring code for the browsers of others."""
+        return self.policy.may_push(
+            self.settings.allow_push_doc, direct_local=is_direct_local(scope)
+        )
+
     def _process_request(self, served: Served, request: SessionRequest) -> dict[str, Any]:
         """What the hooks add to the token, without what does not fit into one."""
         kept: dict[str, Any] = {}

@@ -37,7 +37,7 @@ class WebSocketEndpoint:
             reason = "the application failed; see the server's log"
             await _refuse(site, served.url, scope, send, 500, reason)
             return
-        connect = partial(_connect, site, served, session, page)
+        connect = partial(_connect, site, served, session, page, site.may_push(scope))
         outbox_bytes = site.settings.outbox_max_bytes
         await send({"type": "websocket.accept", "subprotocol": "bokeh"})
         take_over = scope.get("extensions", {}).get(TAKE_OVER)
@@ -45,7 +45,9 @@ class WebSocketEndpoint:
             await AsgiTransport(connect, outbox_bytes, receive, send).run()
 
 
-def _connect(site: Site, served: Served, session: Session, page: str, outbox: Outbox) -> Connection:
+def _connect(
+    site: Site, served: Served, session: Session, page: str, may_push: bool, outbox: Outbox
+) -> Connection:
     return Connection(
         session,
         outbox,
@@ -53,6 +55,7 @@ def _connect(site: Site, served: Served, session: Session, page: str, outbox: Ou
         url=served.url,
         limits=site.limits,
         page=page,
+        may_push=may_push,
         versions=site.versions,
         dev=site.settings.dev,
     )

@@ -25,6 +25,12 @@ def _finite(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int | float:
+    """As orjson reads it: what takes more than 64 bits becomes a float."""
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 64 else _finite(text)
+
+
 def load_json(text: str | bytes | memoryview, what: str) -> Any:
     """Decode JSON text.
 
@@ -42,7 +48,12 @@ def load_json(text: str | bytes | memoryview, what: str) -> Any:
         # that, and a person who deletes half an emoji must not lose the connection.
         if isinstance(text, str) and "\\ud" in text.lower():
             try:
-                return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+                return json.loads(
+                    text,
+                    parse_constant=_refuse_constant,
+                    parse_float=_finite,
+                    parse_int=_whole,
+                )
             except (ValueError, RecursionError):
                 pass
         raise InvalidDataError(f"the {what} is not valid JSON") from error
@@ -52,6 +63,10 @@ def _only_numbers(obj: Any) -> Any:
     if isinstance(obj, float):
         return float(obj)
     raise TypeError(f"{type(obj).__name__} has no JSON form")
+
+
+#: Of what orjson refuses, what the standard library writes as it should be.
+_OTHERS_CAN = ("surrogates", "UTF-8", "Recursion limit")
 
 
 def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
@@ -74,7 +89,8 @@ def dump_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
         return orjson.dumps(value, foreign, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
     except TypeError as error:
         # orjson refuses lone surrogates ("str is not valid UTF-8"); the standard library
-        # escapes them, which is what JSON.stringify does too.
-        if "surrogates" not in str(error) and "UTF-8" not in str(error):
+        # escapes them, which is what JSON.stringify does too. It also goes deeper than the 254
+        # levels of orjson; a layout in a layout is four levels.
+        if not any(words in str(error) for words in _OTHERS_CAN):
             raise
         return json.dumps(value, separators=(",", ":"), allow_nan=False, default=foreign)
