@@ -453,9 +453,9 @@ async def test_pings_of_a_client_that_does_not_read_are_not_answered() -> None:
 async def test_a_million_tiny_frames_leave_others_their_turns(
     either_transport: WebSocketTransport,
 ) -> None:
-    count = 1_000_000
-    # What is read in one go: uvicorn takes as much as asyncio gives, which is some 40,000 frames.
-    read = (16 if either_transport is WebSocketTransport.NATIVE else 256) * 1024
+    # The library behind the ASGI transport is ten times as slow, more so when coverage is measured.
+    count = 1_000_000 if either_transport is WebSocketTransport.NATIVE else 200_000
+    read = 16 * 1024  # bytes that are looked at in one go
     async with scene() as one, RawClient.connect(one.server, one.token) as flooder:
         tiny = frame(Opcode.PONG) * 1000
 

@@ -31,6 +31,10 @@ _LINGER_S = 2.0
 #: What the library behind uvicorn's websocket has to read; what it has to know is given to it.
 _HANDSHAKE = b"GET / HTTP/1.1\r\n\r\n"
 
+#: Bytes of a websocket that are looked at in one go, so that a flood of small frames lets others
+#: run. asyncio's own 256 KiB are 40,000 frames.
+_READ_BYTES = 16 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
@@ -210,6 +214,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         named = Headers(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         )
+        transport: Any = self.transport
+        if hasattr(transport, "max_size"):  # asyncio's sockets; TLS reads by records of its own
+            transport.max_size = _READ_BYTES
         self._asked = Request(target.decode("latin-1"), named)
         self.data_received(_HANDSHAKE)
 
