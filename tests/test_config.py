@@ -23,6 +23,10 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
     ("websocket_max_buffers", "--websocket-max-buffers", 0, None),
     ("outbox_max_bytes", "--outbox-max-bytes", 65536, None),
+    ("callback_threads", "--callback-threads", 0, 1000),
+    ("build_threads", "--build-threads", 0, 1000),
+    ("quick_callback_ms", "--quick-callback", 0, None),
+    ("quick_build_ms", "--quick-build", 0, None),
     ("prewarm", "--prewarm", 0, 1000),
     ("prewarm_max_bytes", "--prewarm-max-bytes", 0, None),
 ]

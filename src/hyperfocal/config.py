@@ -90,6 +90,16 @@ class Settings:
     websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
     #: Bytes that may wait for a client that does not read before it is disconnected.
     outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Callbacks that may run in worker threads at once; with 0 all run on the event loop.
+    callback_threads: int = _option(32, "--callback-threads", low=0, high=1000)
+    #: Documents that may be built in worker threads at once; with 0 all are built on the event
+    #: loop.
+    build_threads: int = _option(4, "--build-threads", low=0, high=1000)
+    #: A plain callback that takes no longer, in milliseconds, three times in a row, runs on the
+    #: event loop.
+    quick_callback_ms: int = _option(10, "--quick-callback", low=0)
+    #: The same for building a document.
+    quick_build_ms: int = _option(25, "--quick-build", low=0)
     #: Sessions of each application to have ready for visitors: a number, or "auto" to learn from
     #: arrivals.
     prewarm: int | Literal["auto"] = 0

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import traceback
 
-import bokeh.io
 from bokeh.application.application import Application
 from bokeh.document import Document
 
-from hyperfocal.document import current_document
+from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
 
 __all__ = ("build_document",)
-
-#: Functions of ``bokeh.io`` that Bokeh's script handlers replace while a script runs, and leave
-#: replaced when it ends with something that is not an Exception (``sys.exit``).
-_REPLACED = ("output_notebook", "output_file", "show", "save", "reset_output")
 
 
 def build_document(
     application: Application, document: Document, url: str, *, check: bool = True
 ) -> None:
     """Have the application fill the document, which is ``curdoc()`` meanwhile.
+
+    Documents may be built in several threads at once.
 
     Args:
         application: fills it.
@@ -35,22 +32,20 @@ def build_document(
     """
     if not check:
         vars(document)["validate"] = lambda: None
-    functions = {name: getattr(bokeh.io, name) for name in _REPLACED}
-    try:
-        # Bokeh's handlers leave their own entry behind when a script exits.
-        with current_document(document):
-            application.initialize_document(document)
-    except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are its own
-        summary = f"{type(error).__name__}: {error}"
-        raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
-    finally:
-        vars(document).pop("validate", None)
-        for name, function in functions.items():
-            setattr(bokeh.io, name, function)
-    for handler in application.handlers:
-        if handler.failed:
-            raise BuildError(
-                url,
-                handler.error or f"{type(handler).__name__} failed",
-                handler.error_detail or "",
-            )
+    with script_run():
+        try:
+            # Bokeh's handlers leave their own entry behind when a script exits.
+            with current_document(document):
+                application.initialize_document(document)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are its own
+            summary = f"{type(error).__name__}: {error}"
+            raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
+        finally:
+            vars(document).pop("validate", None)
+        for handler in application.handlers:
+            if handler.failed:
+                raise BuildError(
+                    url,
+                    handler.error or f"{type(handler).__name__} failed",
+                    handler.error_detail or "",
+                )

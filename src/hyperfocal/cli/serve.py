@@ -174,6 +174,40 @@ class _Command(click.Command):
     help="What may wait for a client that does not read before it is disconnected.",
 )
 @click.option(
+    "--callback-threads",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="NUMBER",
+    help="Callbacks that may run in worker threads at once, so that a slow one delays nobody; "
+    "0 runs all on the event loop.",
+)
+@click.option(
+    "--build-threads",
+    type=int,
+    default=4,
+    show_default=True,
+    metavar="NUMBER",
+    help="Documents that may be built in worker threads at once; 0 builds all on the event loop.",
+)
+@click.option(
+    "--quick-callback",
+    type=int,
+    default=10,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="Callbacks that take no longer, three times in a row, run on the event loop.",
+)
+@click.option(
+    "--quick-build",
+    type=int,
+    default=25,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="Applications whose documents take no longer to build, three times in a row, are built "
+    "on the event loop.",
+)
+@click.option(
     "--prewarm",
     metavar="NUMBER|auto",
     default="0",
@@ -289,6 +323,10 @@ def _settings(options: dict[str, Any]) -> Settings:
         websocket_max_message_bytes=options["websocket_max_message_size"],
         websocket_max_buffers=options["websocket_max_buffers"],
         outbox_max_bytes=options["outbox_max_bytes"],
+        callback_threads=options["callback_threads"],
+        build_threads=options["build_threads"],
+        quick_callback_ms=options["quick_callback"],
+        quick_build_ms=options["quick_build"],
         prewarm=_prewarm(options["prewarm"]),
         prewarm_max_bytes=options["prewarm_max_bytes"],
         accelerate=options["accelerate"],

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 from hyperfocal.connection.outbox import Outbox
 from hyperfocal.document import (
     apply_patch,
     decode_patch,
     encode_document,
+    listeners,
     replace_document,
 )
-from hyperfocal.errors import PeerError, RequestError, SessionGoneError
-from hyperfocal.session import Session, Turn
+from hyperfocal.errors import CallbackError, PeerError, RequestError, SessionGoneError
+from hyperfocal.session import Habit, Session, Turn
 from hyperfocal.telemetry import (
     CallbackFailed,
     ConnectionClosed,
@@ -39,6 +43,14 @@ __all__ = ("Connection",)
 
 #: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
+
+
+@dataclass(frozen=True, slots=True)
+class _Slow:
+    """A patch whose callbacks have not proved quick."""
+
+    habit: Habit
+    apply: Callable[[], CallbackError | None]
 
 
 class Connection:
@@ -132,9 +144,22 @@ class Connection:
             raise _gone(error) from error
         if turn is None:
             return self._wait(message)
+        slow: _Slow | None = None
+        turn.enter()
+        try:
+            slow = self._carry_out(message, turn)
+        finally:
+            if slow is None:
+                turn.end()
+        if slow is None:
+            return None
+        turn.leave()
+        # The turn is held: whatever becomes of the transport, it has to go on to its end.
+        return asyncio.shield(self._session.own(self._go_on(message, turn, slow)))
+
+    async def _go_on(self, message: Message, turn: Turn, slow: _Slow) -> None:
         with turn:
-            self._carry_out(message, turn)
-        return None
+            await self._apply_in_thread(message, turn, slow)
 
     def _asks_for_turn(self, message: Message) -> bool:
         """Whether a message is to be carried out in a turn; one that is not is dealt with."""
@@ -152,15 +177,21 @@ class Connection:
     async def _wait(self, message: Message) -> None:
         try:
             async with self._session.turn(self) as turn:
-                self._carry_out(message, turn)
+                slow = self._carry_out(message, turn)
+                if slow is not None:
+                    await self._apply_in_thread(message, turn, slow)
         except SessionGoneError as error:
             raise _gone(error) from error
 
-    def _carry_out(self, message: Message, turn: Turn) -> None:
-        """One request, in its turn; the reply is queued behind the changes that it caused."""
+    def _carry_out(self, message: Message, turn: Turn) -> _Slow | None:
+        """One request, in its turn; the reply is queued behind the changes that it caused.
+
+        Returns:
+            what is still to be done, by a worker thread.
+        """
         try:
             if message.kind is Kind.PATCH_DOC:
-                self._patch(message, turn)
+                return self._patch(message, turn)
             elif message.kind is Kind.PULL_DOC_REQ:
                 self._pull(message, turn)
             else:
@@ -169,8 +200,9 @@ class Connection:
             self._telemetry.emit(PatchRefused(self._url, self._session.id, error))
             turn.flush()
             self._reply_error(message, str(error), error)
+        return None
 
-    def _patch(self, message: Message, turn: Turn) -> None:
+    def _patch(self, message: Message, turn: Turn) -> _Slow | None:
         patch = decode_patch(
             turn.document,
             message.content,
@@ -180,7 +212,21 @@ class Connection:
         )
         self._session.subscribe(self)
         turn.defined = patch.defined
-        failure = apply_patch(turn.document, patch, setter=self)
+        callbacks = listeners(turn.document, patch)
+        execution = self._session.execution
+        habit = execution.slowest(callbacks, self._url) if callbacks else None
+        apply = partial(apply_patch, turn.document, patch, setter=self)
+        if habit is not None and not habit.quick:
+            return _Slow(habit, apply)
+        self._answer_patch(message, turn, execution.in_place(habit, apply))
+        return None
+
+    async def _apply_in_thread(self, message: Message, turn: Turn, slow: _Slow) -> None:
+        turn.may_last()
+        failure = await self._session.execution.in_thread(slow.habit, slow.apply)
+        self._answer_patch(message, turn, failure)
+
+    def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:
         turn.flush()
         if failure is None:
             self.offer(ok_reply(self._session.message_ids, message.msgid))

@@ -22,6 +22,7 @@ from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import no_document
 from hyperfocal.errors import NoEventLoopError
 from hyperfocal.session import (
+    Execution,
     Session,
     SessionRegistry,
     SessionRequest,
@@ -53,6 +54,7 @@ class ApplicationContext:
         telemetry: hears what happens; by default it is logged.
         clock: tells the time.
         tokens: reads tokens given to ``create_session_if_needed``.
+        execution: where plain code runs; by default as the settings say.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ApplicationContext:
         telemetry: Telemetry | None = None,
         clock: Clock | None = None,
         tokens: TokenAuthority | None = None,
+        execution: Execution | None = None,
     ) -> None:
         self._application = application
         self._loop: asyncio.AbstractEventLoop | None = getattr(io_loop, "asyncio_loop", io_loop)
@@ -77,9 +80,14 @@ class ApplicationContext:
         self._tokens = (
             tokens if tokens is not None else TokenAuthority(secrets.token_bytes(32), self._clock)
         )
+        self._execution = (
+            execution
+            if execution is not None
+            else Execution.of(self._settings, self._clock, self._telemetry)
+        )
         self._hooks = Hooks(application, self._telemetry, self._name)
         self._server_context = BokehServerContext(self)
-        self._maker = SessionMaker(self, self._hooks, self._telemetry, self._clock)
+        self._maker = SessionMaker(self, self._hooks, self._telemetry, self._clock, self._execution)
         self._registry = SessionRegistry(self._maker.destroy)
 
     @property
@@ -246,14 +254,18 @@ class ApplicationContext:
         )
 
     def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
+        habit = self._execution.habit(timer.callback, self._name)
+        if habit is not None and not habit.quick:
+            return self._await_callback(self._execution.in_thread(habit, timer.callback))
         with no_document():
-            result = timer.callback()
+            result = self._execution.in_place(habit, timer.callback)
         return self._await_callback(result) if inspect.isawaitable(result) else None
 
     @staticmethod
     async def _await_callback(result: Awaitable[Any]) -> None:
         with no_document():
-            await result
+            while inspect.isawaitable(result):
+                result = await result
 
     def _timer_failed(self, timer: Timer, error: BaseException) -> None:
         self._telemetry.emit(CallbackFailed(self._name, timer.name, error))

@@ -17,7 +17,7 @@ from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_a
 from hyperfocal.contexts.session import BokehSessionContext
 from hyperfocal.document import new_document, session_created_hook
 from hyperfocal.errors import BuildError
-from hyperfocal.session import ExpiryRules, Lifetime, Session, SessionRequest
+from hyperfocal.session import Execution, ExpiryRules, Lifetime, Session, SessionRequest
 from hyperfocal.telemetry import (
     BuildFailed,
     PrewarmingStopped,
@@ -40,15 +40,22 @@ class SessionMaker:
         hooks: the application's hooks.
         telemetry: hears what happens.
         clock: tells the time.
+        execution: where documents are built.
     """
 
     def __init__(
-        self, owner: ApplicationContext, hooks: Hooks, telemetry: Telemetry, clock: Clock
+        self,
+        owner: ApplicationContext,
+        hooks: Hooks,
+        telemetry: Telemetry,
+        clock: Clock,
+        execution: Execution,
     ) -> None:
         self._owner = owner
         self._hooks = hooks
         self._telemetry = telemetry
         self._clock = clock
+        self._execution = execution
         #: Whether Bokeh has looked for mistakes in a document of this application.
         self._checked = False
         self.prewarming = self._make_prewarming()
@@ -71,6 +78,7 @@ class SessionMaker:
                 unused_s=settings.unused_session_lifetime_ms / 1000,
                 lost_s=settings.lost_session_lifetime_ms / 1000,
             ),
+            execution=self._execution,
         )
 
     async def build(
@@ -117,7 +125,10 @@ class SessionMaker:
         """Have the application fill the session's document, in a turn."""
         async with session.turn():
             check = self._owner.settings.dev or not self._checked
-            build_document(self._owner.application, session.document, self._url, check=check)
+            application, document = self._owner.application, session.document
+            await self._execution.build(
+                self._url, lambda: build_document(application, document, self._url, check=check)
+            )
             self._checked = True
 
     # --- ahead ----------------------------------------------------------------------------------

@@ -25,7 +25,9 @@ from hyperfocal.document.curdoc import (
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
+    is_settled,
     mark_seen,
+    mark_these_seen,
     new_document,
     replace_document,
     set_session_context,
@@ -33,7 +35,9 @@ from hyperfocal.document.documents import (
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
 from hyperfocal.document.handlers import session_created_hook
+from hyperfocal.document.listeners import listeners
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
+from hyperfocal.document.running import script_run
 
 __all__ = (
     "Change",
@@ -53,11 +57,15 @@ __all__ = (
     "encode_changes",
     "encode_document",
     "enter_document",
+    "is_settled",
     "leave_document",
+    "listeners",
     "mark_seen",
+    "mark_these_seen",
     "new_document",
     "no_document",
     "replace_document",
+    "script_run",
     "session_created_hook",
     "set_session_context",
     "unlocked",

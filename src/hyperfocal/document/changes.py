@@ -65,9 +65,21 @@ class Changes:
     def take(self) -> list[Change]:
         """What has to be said, in order; nothing is left behind."""
         events, self._events = self._events, []
-        if len(events) == 1 or _all_different(events):
-            return [Change(event, (event.setter,), _cols(event)) for event in events]
-        return _coalesce(events)
+        return _changes_of(events)
+
+    def peek(self) -> list[Change]:
+        """What ``take`` would give; everything stays."""
+        return _changes_of(list(self._events))
+
+    def drop(self, count: int) -> None:
+        """Forget the first so many events: they have been said."""
+        del self._events[:count]
+
+
+def _changes_of(events: list[DocumentPatchedEvent]) -> list[Change]:
+    if len(events) == 1 or _all_different(events):
+        return [Change(event, (event.setter,), _cols(event)) for event in events]
+    return _coalesce(events)
 
 
 def _all_different(events: list[DocumentPatchedEvent]) -> bool:

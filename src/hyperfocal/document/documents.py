@@ -18,7 +18,9 @@ from hyperfocal.wire import Buffer
 __all__ = (
     "adopt_document",
     "dispose",
+    "is_settled",
     "mark_seen",
+    "mark_these_seen",
     "new_document",
     "replace_document",
     "set_session_context",
@@ -59,6 +61,16 @@ def mark_seen(document: Document) -> None:
     if document.callbacks._held_events:
         return
     document.models.flush_synced()
+
+
+def mark_these_seen(document: Document, models: frozenset[Model]) -> None:
+    """Say the same of these models only."""
+    document.models.flush_synced(lambda model: model not in models)
+
+
+def is_settled(document: Document) -> bool:
+    """Whether the document knows its models: nobody is in the middle of changing many at once."""
+    return document.models._freeze_count == 0
 
 
 def replace_document(

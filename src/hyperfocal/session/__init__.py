@@ -1,5 +1,6 @@
 """Sessions: one document each, its lock, its timers, its clients and its lifetime."""
 
+from hyperfocal.session.execution import Execution, Habit, Thresholds
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime
 from hyperfocal.session.lock import TurnLock
@@ -12,11 +13,14 @@ from hyperfocal.session.turn import Turn, current_turn
 
 __all__ = (
     "Client",
+    "Execution",
     "ExpiryRules",
+    "Habit",
     "Lifetime",
     "Session",
     "SessionRegistry",
     "SessionRequest",
+    "Thresholds",
     "Timer",
     "TimerKind",
     "Timers",

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 
 from hyperfocal.document import Change, Document, EncodedPatch, Model, encode_changes, unseen_models
 from hyperfocal.session.presence import Client
-from hyperfocal.session.turn import Turn
 from hyperfocal.wire import Frame, Kind, encode
 
-__all__ = ("broadcast",)
+if TYPE_CHECKING:
+    from hyperfocal.session.turn import Turn
+
+__all__ = ("addressed",)
 
 
-def broadcast(
+def addressed(
     turn: Turn,
     changes: list[Change],
     clients: Iterable[Client],
     unencodable: Callable[[Change, Exception], None],
-) -> None:
-    """Encode changes once per audience and offer them.
+) -> list[tuple[Client, tuple[Frame, ...]]]:
+    """Encode changes once per audience. What to offer, and to whom.
 
     Everybody is one audience. Each client that has had a hand in the changes is one of its own,
     because it must not hear of its own doing; under ``hold()`` that may be somebody else than the
@@ -34,6 +37,7 @@ def broadcast(
     fresh = unseen_models(document)
     setters = {setter for change in changes for setter in change.setters}
     messages: dict[Client | None, tuple[Frame, ...] | None] = {}
+    said: list[tuple[Client, tuple[Frame, ...]]] = []
     for client in clients:
         is_originator = client is turn.originator
         audience = client if is_originator or client in setters else None
@@ -48,7 +52,8 @@ def broadcast(
                 )
         frames = messages[audience]
         if frames is not None:
-            client.offer(frames)
+            said.append((client, frames))
+    return said
 
 
 def _encode(

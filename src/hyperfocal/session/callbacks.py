@@ -87,10 +87,14 @@ class SessionCallbacks:
             return None
         if turn is None:
             return self._run_locked(timer)
+        execution = self._session.execution
+        habit = execution.habit(timer.callback, self._session.url)
+        if habit is not None and not habit.quick:
+            return self._run_in_turn(turn, timer)
         turn.enter()
         result: Any = None
         try:
-            result = timer.callback()
+            result = execution.in_place(habit, timer.callback)
         finally:
             if not inspect.isawaitable(result):
                 turn.end()
@@ -103,7 +107,12 @@ class SessionCallbacks:
     async def _await_in_turn(turn: Turn, result: Awaitable[Any]) -> None:
         """Go on with a turn in a task: the callback turned out to be asynchronous."""
         with turn:
+            turn.may_last()
             await result
+
+    async def _run_in_turn(self, turn: Turn, timer: Timer) -> None:
+        with turn:
+            await self._session.run_in(turn, timer.callback, timer.callback)
 
     async def _run_locked(self, timer: Timer) -> None:
         try:
@@ -113,9 +122,7 @@ class SessionCallbacks:
         with turn:
             if timer.removed and timer.kind is TimerKind.PERIODIC:
                 return
-            result = timer.callback()
-            if inspect.isawaitable(result):
-                await result
+            await self._session.run_in(turn, timer.callback, timer.callback)
 
     async def _run_unlocked(self, timer: Timer) -> None:
         token = _unlocked_in.set(self._mark)

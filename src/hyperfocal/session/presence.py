@@ -65,8 +65,9 @@ class Presence:
             self._clients[client] = True
 
     def subscribers(self) -> list[Client]:
-        """The clients that get changes."""
-        return [client for client, has_document in self._clients.items() if has_document]
+        """The clients that get changes. From any thread."""
+        clients = list(self._clients.items())  # in one step, which no other thread interrupts
+        return [client for client, has_document in clients if has_document]
 
     def leave(self, client: Client, page: str, *, lost: bool) -> None:
         """A client has gone. One that was lost rather than closed is waited for for longer."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from hyperfocal.clock import Clock
@@ -18,8 +19,9 @@ from hyperfocal.document import (
     mark_seen,
 )
 from hyperfocal.errors import SessionGoneError, TurnReentryError
-from hyperfocal.session.broadcast import broadcast
+from hyperfocal.session.broadcast import addressed
 from hyperfocal.session.callbacks import SessionCallbacks
+from hyperfocal.session.execution import Execution
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
@@ -27,7 +29,7 @@ from hyperfocal.session.presence import Client, Presence
 from hyperfocal.session.turn import Turn, current_turn, turns_around
 from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry
-from hyperfocal.wire import MessageIds
+from hyperfocal.wire import Frame, MessageIds
 
 __all__ = ("Session",)
 
@@ -47,6 +49,7 @@ class Session:
         url: the application's URL path, for telemetry.
         rules: when to expire.
         message_ids: source of message ids.
+        execution: where plain code runs; by default all of it runs in place.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Session:
         url: str = "/",
         rules: ExpiryRules | None = None,
         message_ids: MessageIds | None = None,
+        execution: Execution | None = None,
     ) -> None:
         self.id = session_id
         self.document = document
@@ -67,12 +71,17 @@ class Session:
         #: The context that applications see; keeps it alive as long as the session.
         self.context: Any = None
         self.message_ids = message_ids if message_ids is not None else MessageIds()
-        self._loop = loop
+        self.execution = (
+            execution if execution is not None else Execution.without_threads(clock, telemetry)
+        )
+        self.loop = loop
+        self.clock = clock
         self._telemetry = telemetry
         self._lifetime = Lifetime.BUILDING
         self._lock = TurnLock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._turn: Turn | None = None
-        self._changes = Changes()
+        self.changes = Changes()
         self._callbacks = SessionCallbacks(self, loop, clock, telemetry)
         self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
         callbacks = document.callbacks
@@ -120,7 +129,7 @@ class Session:
         async with self.turn():
             self._lifetime = step(self._lifetime, Lifetime.DESTROYED)
             self._presence.end("the session has ended; reload the page")
-            self._changes.take()
+            self.changes.take()
             dispose(self.document, self.id)
         self.context = None
 
@@ -230,9 +239,21 @@ class Session:
             raise SessionGoneError(self.id)
         return self._begin(originator)
 
+    @property
+    def turn_now(self) -> Turn | None:
+        """The turn that runs."""
+        return self._turn
+
     def _begin(self, originator: object | None) -> Turn:
         self._turn = Turn(self, originator)
         return self._turn
+
+    def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that goes on to its end whoever waits for it: it holds a turn."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def release(self, turn: Turn) -> None:
         """A turn has ended; the next in line gets the document. Called by ``Turn.end``."""
@@ -267,10 +288,26 @@ class Session:
         except SessionGoneError:
             return None
         with turn:
-            result = func(self.document)
-            if inspect.isawaitable(result):
-                return await result
-            return result
+            return await self.run_in(turn, func, partial(func, self.document))
+
+    async def run_in(
+        self, turn: Turn, callback: Callable[..., Any], call: Callable[[], Any]
+    ) -> Any:
+        """Run code of the application within a turn that has been entered, wherever it belongs.
+
+        Args:
+            turn: the turn.
+            callback: by whose habit that is decided.
+            call: calls it.
+
+        Returns:
+            What it gives, or what its awaitable gives.
+        """
+        turn.may_last()
+        result = await self.execution.run(callback, call, self.url)
+        while inspect.isawaitable(result):
+            result = await result
+        return result
 
     async def with_document_locked(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
         """Run ``func(*args, **kw)`` in a turn: the older spelling, for existing applications."""
@@ -290,22 +327,37 @@ class Session:
         # Threads that a turn starts, in an executor, say, need not carry its context: let them.
         # On the loop there is no such excuse; this is other code in the middle of the turn.
         try:
-            return asyncio.get_running_loop() is not self._loop
+            return asyncio.get_running_loop() is not self.loop
         except RuntimeError:
             return True
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""
         if self._lifetime is not Lifetime.BUILDING:
-            self._changes.add(event)
+            self.changes.add(event)
+            turn = self._turn
+            if turn is not None and turn.progress is not None:
+                turn.progress.changed()
 
     def flush(self, turn: Turn) -> None:
         """Encode the changes so far, once per audience, and offer them. Called by the turn."""
         if not self._lifetime.has_document:
             return
-        if self._changes:
-            broadcast(turn, self._changes.take(), self._presence.subscribers(), self._unencodable)
+        if turn.progress is not None:
+            turn.progress.settle()
+        if self.changes:
+            clients = self._presence.subscribers()
+            for client, frames in addressed(turn, self.changes.take(), clients, self._unencodable):
+                client.offer(frames)
         mark_seen(self.document)
+
+    def so_far(self, turn: Turn) -> list[tuple[Client, tuple[Frame, ...]]]:
+        """What the changes of a turn so far would tell, and to whom. They stay to be told.
+
+        Raises:
+            Exception: one of them cannot be encoded.
+        """
+        return addressed(turn, self.changes.peek(), self._presence.subscribers(), _refuse)
 
     def _unencodable(self, change: Change, error: Exception) -> None:
         what = f"encoding {change.event!r}"
@@ -318,6 +370,10 @@ class Session:
     def callback_removed(self, callback: Any) -> None:
         """Stop the timer; a no-op when it has fired. From any thread."""
         self._callbacks.remove(callback)
+
+
+def _refuse(change: Change, error: Exception) -> None:
+    raise error
 
 
 class _TurnRequest:

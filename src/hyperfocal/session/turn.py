@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hyperfocal.document import Document, enter_document, leave_document
+from hyperfocal.session.progress import Progress
 
 if TYPE_CHECKING:
     from hyperfocal.session.session import Session
@@ -60,6 +61,7 @@ class Turn:
         defined: models that the originator brought along in this turn.
         outer: the turn from within which it was asked for, held weakly.
         task: the task that holds the turn, ``None`` when it is held in a plain call.
+        progress: lets out what a turn that may last has changed so far.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class Turn:
         "defined",
         "originator",
         "outer",
+        "progress",
         "session",
         "task",
     )
@@ -77,6 +80,7 @@ class Turn:
         self.originator = originator
         self.defined: frozenset[Any] = frozenset()
         self.task: asyncio.Task[Any] | None = None
+        self.progress: Progress | None = None
         self.outer = _current.get()
         self._tokens: tuple[Token[Any], Token[Any]] | None = None
 
@@ -103,6 +107,11 @@ class Turn:
             self._tokens = None
             _current.reset(turn)
             leave_document(document)
+
+    def may_last(self) -> None:
+        """Let clients see what changes before the end: code that awaits or has a thread begins."""
+        if self.progress is None:
+            self.progress = Progress(self)
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""

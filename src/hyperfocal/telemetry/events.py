@@ -11,6 +11,7 @@ __all__ = (
     "ApplicationUnloaded",
     "BuildFailed",
     "CallbackFailed",
+    "CodeMoved",
     "ConnectionClosed",
     "ConnectionOpened",
     "ConnectionRefused",
@@ -174,6 +175,27 @@ class CallbackFailed(Event):
     def cause(self) -> BaseException | None:
         """The exception that the callback raised."""
         return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMoved(Event):
+    """A piece of code of the application has proved quick, or turned slow.
+
+    ``quick``: it runs in place from now on; otherwise in worker threads. ``took_s`` is how long the
+    run took that decided it, in seconds.
+    """
+
+    url: str
+    code: str
+    quick: bool
+    took_s: float
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line for the log."""
+        how, where = ("quick", "in place") if self.quick else ("slow", "in worker threads")
+        took = self.took_s * 1000
+        return f"{self.url}: {self.code} is {how} ({took:.1f} ms); it runs {where} from now on"
 
 
 @dataclass(frozen=True, slots=True)

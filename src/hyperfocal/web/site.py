@@ -18,7 +18,7 @@ from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
-from hyperfocal.session import Session
+from hyperfocal.session import Execution, Session
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
@@ -63,6 +63,7 @@ class Site:
         tokens: issues and reads tokens.
         policy: which session ids and tokens are taken.
         clock: tells the time.
+        execution: where the applications' plain code runs.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Site:
         tokens: TokenAuthority,
         policy: SessionPolicy,
         clock: Clock,
+        execution: Execution,
     ) -> None:
         self.served = tuple(served)
         self.settings = settings
@@ -82,6 +84,7 @@ class Site:
         self.tokens = tokens
         self.policy = policy
         self.clock = clock
+        self.execution = execution
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
@@ -112,6 +115,7 @@ class Site:
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
             await asyncio.gather(*(self._close(served) for served in self.served))
+            self.execution.close()
 
     async def _close(self, served: Served) -> None:
         """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""
@@ -280,6 +284,7 @@ def make_site(
     )
     counters = Counters()
     telemetry.subscribe(counters)
+    execution = Execution.of(settings, time, telemetry)
     served = [
         Served(
             url,
@@ -290,10 +295,11 @@ def make_site(
                 telemetry=telemetry,
                 clock=time,
                 tokens=tokens,
+                execution=execution,
             ),
             title,
             description,
         )
         for url, application, title, description in applications
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time)
+    return Site(served, settings, telemetry, counters, tokens, policy, time, execution)

@@ -1,0 +1,271 @@
+"""Where the application's plain code runs: in a worker thread until it has proved quick.
+
+A piece of code is known by its code object, which all sessions of an application share: what one
+session has taught holds for the next. Async code runs on the event loop and is none of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hyperfocal.clock import Clock
+from hyperfocal.config import Settings
+from hyperfocal.session.timers import callback_name
+from hyperfocal.session.workers import Workers
+from hyperfocal.telemetry import CodeMoved, Telemetry
+
+__all__ = ("Execution", "Habit", "Thresholds", "code_of")
+
+_T = TypeVar("_T")
+
+#: Pieces of code that are remembered; an application may make new ones all the time.
+_MAX_HABITS = 10_000
+#: The most quick runs in a row that are asked for.
+_MAX_TRIAL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What counts as quick.
+
+    Attributes:
+        quick_s: a run that takes longer, in seconds, is slow.
+        runs: quick runs in a row after which code runs in place. Each time that it turns out slow
+            afterwards, twice as many are asked for.
+    """
+
+    quick_s: float
+    runs: int = 3
+
+
+class Habit:
+    """What is known of how long a piece of code takes.
+
+    Attributes:
+        quick: it runs in place.
+    """
+
+    __slots__ = ("_code", "_limits", "_moved", "_name", "_needed", "_streak", "quick")
+
+    def __init__(
+        self, code: object, name: str, limits: Thresholds, moved: Callable[[str, bool, float], None]
+    ) -> None:
+        self._code = code  # so that its id is nobody else's
+        self._name = name
+        self._limits = limits
+        self._moved = moved
+        self._streak = 0
+        self._needed = limits.runs
+        self.quick = False
+
+    def took(self, seconds: float) -> None:
+        """It has run, for so long. On the event loop's thread."""
+        if seconds > self._limits.quick_s:
+            self._streak = 0
+            if self.quick:
+                self.quick = False
+                self._needed = min(2 * self._needed, _MAX_TRIAL)
+                self._moved(self._name, False, seconds)
+        elif not self.quick:
+            self._streak += 1
+            if self._streak >= self._needed:
+                self.quick = True
+                self._moved(self._name, True, seconds)
+
+
+class Execution:
+    """Decides where plain code runs, and runs it there. One for all applications of a server.
+
+    Args:
+        callback_threads: callbacks that may run in threads at once; 0: everything runs in place.
+        build_threads: documents that may be built in threads at once; 0: they are built in place.
+        callbacks: what counts as quick among callbacks.
+        builds: what counts as quick among the building of documents.
+        clock: tells how long things take.
+        telemetry: hears where code runs from now on.
+    """
+
+    def __init__(
+        self,
+        callback_threads: int,
+        build_threads: int,
+        callbacks: Thresholds,
+        builds: Thresholds,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._callback_workers = Workers(callback_threads, "hyperfocal-callback")
+        self._build_workers = Workers(build_threads, "hyperfocal-build")
+        self._callbacks = callbacks
+        self._builds = builds
+        self._telemetry = telemetry
+        self._habits: OrderedDict[int | str, Habit] = OrderedDict()
+        #: Seconds on the clock by which code is timed.
+        self.now = clock.monotonic
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock, telemetry: Telemetry) -> Execution:
+        """One that does as the settings say."""
+        return cls(
+            settings.callback_threads,
+            settings.build_threads,
+            Thresholds(settings.quick_callback_ms / 1000),
+            Thresholds(settings.quick_build_ms / 1000),
+            clock,
+            telemetry,
+        )
+
+    @classmethod
+    def without_threads(cls, clock: Clock, telemetry: Telemetry) -> Execution:
+        """One that runs everything in place."""
+        return cls(0, 0, Thresholds(0.0), Thresholds(0.0), clock, telemetry)
+
+    def habit(self, callback: Callable[..., Any], url: str) -> Habit | None:
+        """What is known of a callback of the application at this URL path.
+
+        Returns:
+            ``None`` if it is to run in place whatever it does: it is ``async``, or there are no
+            threads.
+        """
+        code = code_of(callback)
+        habit = self._habits.get(id(code))
+        if habit is not None:
+            return habit
+        if not self._callback_workers.limit or inspect.iscoroutinefunction(_inner(callback)):
+            return None
+        habit = Habit(code, callback_name(_inner(callback)), self._callbacks, self._teller(url))
+        return self._add(id(code), habit)
+
+    def slowest(self, callbacks: Sequence[Callable[..., Any]], url: str) -> Habit | None:
+        """The habit to go by when all of these are called."""
+        found: Habit | None = None
+        for callback in callbacks:
+            habit = self.habit(callback, url)
+            if habit is not None and (found is None or found.quick):
+                found = habit
+        return found
+
+    def building(self, url: str) -> Habit | None:
+        """What is known of building documents of the application at this URL path."""
+        if not self._build_workers.limit:
+            return None
+        habit = self._habits.get(url)
+        if habit is not None:
+            return habit
+        name = "building a document"
+        return self._add(url, Habit(url, name, self._builds, self._teller(url)))
+
+    def _add(self, key: int | str, habit: Habit) -> Habit:
+        if len(self._habits) >= _MAX_HABITS:
+            self._habits.popitem(last=False)
+        self._habits[key] = habit
+        return habit
+
+    def _teller(self, url: str) -> Callable[[str, bool, float], None]:
+        def tell(name: str, quick: bool, seconds: float) -> None:
+            self._telemetry.emit(CodeMoved(url, name, quick, seconds))
+
+        return tell
+
+    def in_place(self, habit: Habit | None, call: Callable[[], _T]) -> _T:
+        """Call it here and now, and remember how long it took."""
+        if habit is None:
+            return call()
+        began = self.now()
+        try:
+            return call()
+        finally:
+            habit.took(self.now() - began)
+
+    async def run(self, callback: Callable[..., Any], call: Callable[[], _T], url: str) -> _T:
+        """Call it where the habit of ``callback`` says; see ``in_thread`` for being cancelled."""
+        habit = self.habit(callback, url)
+        if habit is None or habit.quick:
+            return self.in_place(habit, call)
+        return await self.in_thread(habit, call)
+
+    async def build(self, url: str, call: Callable[[], _T]) -> _T:
+        """Build a document of the application at this URL path, wherever that may be."""
+        habit = self.building(url)
+        if habit is None or habit.quick:
+            return self.in_place(habit, call)
+        return await self._in_thread(self._build_workers, habit, call, url)
+
+    async def in_thread(self, habit: Habit, call: Callable[[], _T], name: str = "") -> _T:
+        """Have a worker thread call it, in a copy of this context.
+
+        A caller that is cancelled has to wait all the same until the call has ended, because what
+        it holds, a turn for example, is in use until then.
+        """
+        return await self._in_thread(self._callback_workers, habit, call, name)
+
+    async def _in_thread(
+        self, workers: Workers, habit: Habit, call: Callable[[], _T], name: str
+    ) -> _T:
+        took = 0.0
+
+        def timed() -> _T:
+            nonlocal took
+            began = self.now()
+            try:
+                return call()
+            finally:
+                took = self.now() - began
+
+        future = workers.submit(timed, name)
+        try:
+            return await _ended(future)
+        finally:
+            habit.took(took)
+
+    def close(self) -> None:
+        """End the threads that have nothing to do, and wait for none of the others."""
+        self._callback_workers.close()
+        self._build_workers.close()
+
+
+async def _ended(future: asyncio.Future[_T]) -> _T:
+    """The result of a future that is waited for even by a task that is cancelled meanwhile."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # seen
+        raise cancelled
+    return future.result()
+
+
+def _inner(callback: Any) -> Any:
+    """The application's function behind what Bokeh and others wrap around it."""
+    while True:
+        if isinstance(callback, functools.partial):
+            callback = callback.func
+            continue
+        wrapped = getattr(callback, "__wrapped__", None)
+        if wrapped is None:
+            return callback
+        callback = wrapped
+
+
+def code_of(callback: Any) -> object:
+    """What a callback has in common with its likes in other sessions: its code, or its class."""
+    inner = _inner(callback)
+    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
+    if code is None:
+        code = getattr(type(inner).__call__, "__code__", None)
+    if code is not None:
+        return code
+    # Written in C: a bound method of a list, say, is made anew each time.
+    name = getattr(inner, "__qualname__", None)
+    return sys.intern(name) if isinstance(name, str) else type(inner)
