@@ -54,7 +54,7 @@ class ApplicationContext:
         telemetry: hears what happens; by default it is logged.
         clock: tells the time.
         tokens: reads tokens given to ``create_session_if_needed``.
-        execution: where plain code runs; by default as the settings say.
+        execution: where plain code runs; by default all of it runs on the event loop.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ApplicationContext:
         self._execution = (
             execution
             if execution is not None
-            else Execution.of(self._settings, self._clock, self._telemetry)
+            else Execution.without_threads(self._clock, self._telemetry)
         )
         self._hooks = Hooks(application, self._telemetry, self._name)
         self._server_context = BokehServerContext(self)
@@ -254,18 +254,14 @@ class ApplicationContext:
         )
 
     def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
-        habit = self._execution.habit(timer.callback, self._name)
-        if habit is not None and not habit.quick:
-            return self._await_callback(self._execution.in_thread(habit, timer.callback))
         with no_document():
-            result = self._execution.in_place(habit, timer.callback)
+            result = timer.callback()
         return self._await_callback(result) if inspect.isawaitable(result) else None
 
     @staticmethod
     async def _await_callback(result: Awaitable[Any]) -> None:
         with no_document():
-            while inspect.isawaitable(result):
-                result = await result
+            await result
 
     def _timer_failed(self, timer: Timer, error: BaseException) -> None:
         self._telemetry.emit(CallbackFailed(self._name, timer.name, error))
