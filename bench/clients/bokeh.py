@@ -107,18 +107,19 @@ async def visit(target: Target) -> Session:
     return session
 
 
-def _change_before(document: bytes) -> bytes:
-    """A change of the document's slider as JSON, up to its value."""
-    match = re.search(rb'"name":"Slider","id":"([\w-]+)","attributes":\{[^{}]*?"slider"', document)
+def _change_before(document: bytes, name: str = "slider") -> bytes:
+    """A change of a slider of the document as JSON, up to its value."""
+    found = rb'"name":"Slider","id":"([\w-]+)","attributes":\{[^{}]*?"%b"' % name.encode()
+    match = re.search(found, document)
     if match is None:
         raise RuntimeError("the document holds no slider of this name")
     model = b'{"events":[{"kind":"ModelChanged","model":{"id":"%b"},' % match[1]
     return model + b'"attr":"value","new":'
 
 
-def slider_change(document: bytes, value: int) -> bytes:
-    """The content of a PATCH-DOC that moves the slider of a document (JSON) of ``bench/apps``."""
-    return _change_before(document) + b"%d}]}" % value
+def slider_change(document: bytes, value: int, name: str = "slider") -> bytes:
+    """The content of a PATCH-DOC that moves a slider of a document (JSON) of ``bench/apps``."""
+    return _change_before(document, name) + b"%d}]}" % value
 
 
 class _Mover:

@@ -6,6 +6,7 @@ from bench.scenarios import (
     echo,
     encoding,
     idle,
+    isolation,
     opening,
     roundtrip,
     startup,
@@ -14,7 +15,7 @@ from bench.scenarios import (
 
 __all__ = ("SCENARIOS",)
 
-_PARTS = (roundtrip, opening, encoding, idle, streaming, broadcast, echo, startup)
+_PARTS = (roundtrip, opening, encoding, idle, streaming, broadcast, isolation, echo, startup)
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario for part in _PARTS for scenario in part.SCENARIOS

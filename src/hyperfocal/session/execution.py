@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import math
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -27,8 +28,8 @@ _T = TypeVar("_T")
 
 #: Pieces of code that are remembered; an application may make new ones all the time.
 _MAX_HABITS = 10_000
-#: The most quick runs in a row that are asked for.
-_MAX_TRIAL = 1000
+#: A slow run keeps code out of the event loop for so many times as long as it took.
+_REST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ class Thresholds:
 
     Attributes:
         quick_s: a run that takes longer, in seconds, is slow.
-        runs: quick runs in a row after which code runs in place. Each time that it turns out slow
-            afterwards, twice as many are asked for.
+        runs: quick runs in a row after which code runs in place.
     """
 
     quick_s: float
@@ -48,11 +48,23 @@ class Thresholds:
 class Habit:
     """What is known of how long a piece of code takes.
 
+    Code that is quick for most and slow for some would stop everybody again and again, if some
+    quick runs were all it takes to run in place. So a slow run of so many seconds is remembered
+    for a hundred times as long: at most a hundredth of the time is lost by believing too soon. And
+    that doubles each time that code which ran in place turns out slow.
+
+    Args:
+        code: what it is about.
+        name: for telemetry.
+        limits: what counts as quick.
+        moved: told when it moves: its name, whether it is quick, and the seconds of the run that
+            decided it.
+
     Attributes:
         quick: it runs in place.
     """
 
-    __slots__ = ("_code", "_limits", "_moved", "_name", "_needed", "_streak", "quick")
+    __slots__ = ("_code", "_limits", "_moved", "_name", "_rest", "_slow_until", "_streak", "quick")
 
     def __init__(
         self, code: object, name: str, limits: Thresholds, moved: Callable[[str, bool, float], None]
@@ -62,20 +74,22 @@ class Habit:
         self._limits = limits
         self._moved = moved
         self._streak = 0
-        self._needed = limits.runs
+        self._rest = _REST
+        self._slow_until = -math.inf
         self.quick = False
 
-    def took(self, seconds: float) -> None:
-        """It has run, for so long. On the event loop's thread."""
+    def took(self, seconds: float, now: float) -> None:
+        """It has run, for so long, up to ``now`` on the clock. On the event loop's thread."""
         if seconds > self._limits.quick_s:
-            self._streak = 0
             if self.quick:
                 self.quick = False
-                self._needed = min(2 * self._needed, _MAX_TRIAL)
+                self._rest *= 2
                 self._moved(self._name, False, seconds)
+            self._streak = 0
+            self._slow_until = max(self._slow_until, now + self._rest * seconds)
         elif not self.quick:
             self._streak += 1
-            if self._streak >= self._needed:
+            if self._streak >= self._limits.runs and now >= self._slow_until:
                 self.quick = True
                 self._moved(self._name, True, seconds)
 
@@ -182,7 +196,8 @@ class Execution:
         try:
             return call()
         finally:
-            habit.took(self.now() - began)
+            now = self.now()
+            habit.took(now - began, now)
 
     async def run(self, callback: Callable[..., Any], call: Callable[[], _T], url: str) -> _T:
         """Call it where the habit of ``callback`` says; see ``in_thread`` for being cancelled."""
@@ -223,7 +238,7 @@ class Execution:
         try:
             return await _ended(future)
         finally:
-            habit.took(took)
+            habit.took(took, self.now())
 
     def close(self) -> None:
         """End the threads that have nothing to do, and wait for none of the others."""
