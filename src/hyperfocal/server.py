@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -28,6 +29,10 @@ __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
 
 
 _log = logging.getLogger("hyperfocal")
+
+#: Seconds that a thread which computes keeps the event loop waiting for the interpreter: each of
+#: its system calls may cost it as much. Python's own 5 ms make 15 of a round trip.
+_SWITCH_S = 0.001
 
 
 class ListenError(UsageError, OSError):
@@ -230,6 +235,7 @@ def run(
         settings: the settings with which both were made.
         ready: called when connections are being accepted.
     """
+    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = _Uvicorn(config, ready)

@@ -13,12 +13,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import bokeh.io
 import bokeh.io.doc
 import bokeh.model.model
 import bokeh.util.serialization
 import pytest
 from bokeh.application.application import SessionContext
-from bokeh.application.handlers import DirectoryHandler, ServerLifecycleHandler
+from bokeh.application.handlers import (
+    DirectoryHandler,
+    ServerLifecycleHandler,
+    code,
+    code_runner,
+)
+from bokeh.application.handlers.lifecycle import LifecycleHandler
 from bokeh.core.has_props import HasProps, _default_resolver
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueContainer
@@ -65,6 +72,7 @@ def fresh() -> Any:
         ("callbacks._session_callbacks", set),
         ("callbacks._session_destroyed_callbacks", set),
         ("callbacks._subscribed_models", dict),
+        ("models._freeze_count", int),
         ("models._models", dict),
         ("models._models_by_name._dict", dict),
         ("models._new_models", set),
@@ -239,6 +247,26 @@ def test_no_private_name_is_touched_that_is_not_looked_for_here() -> None:
             if not ours and not re.search(rf"\b{name}\b", here):
                 missing.add(f"{path.name}: {name}")
     assert missing == set()
+
+
+def test_the_script_runner_keeps_what_is_ours_to_keep_where_we_look_for_it() -> None:
+    source = inspect.getsource(code_runner)
+    assert set(re.findall(r"\bsys\.(\w+)", source)) == {"path", "argv"}
+    assert set(re.findall(r"self\.(_failed|_error|_error_detail)\b =", source)) == {
+        "_failed", "_error", "_error_detail",
+    }  # fmt: skip
+    source = inspect.getsource(code.CodeHandler)
+    assert "with _monkeypatch_io(self._loggers):" in source
+    for name in code.CodeHandler._io_functions:
+        assert callable(getattr(bokeh.io, name))
+
+
+def test_session_hooks_of_bokehs_handlers_call_a_function_that_they_hold() -> None:
+    for hook in ("on_session_created", "on_session_destroyed"):
+        method = inspect.getsource(getattr(LifecycleHandler, hook))
+        assert f"return self._{hook}(session_context)" in method
+        method = inspect.getsource(getattr(DirectoryHandler, hook))
+        assert f"return self._lifecycle_handler.{hook}(session_context)" in method
 
 
 def test_the_list_of_known_models_can_be_shortened() -> None:

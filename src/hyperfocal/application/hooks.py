@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from bokeh.application.application import Application, ServerContext, SessionContext
 
+from hyperfocal.document import own_session_hook
 from hyperfocal.telemetry import HookFailed, Telemetry
 
 __all__ = ("Hooks",)
@@ -29,6 +31,10 @@ async def _settle(result: Any) -> None:
         result = await result
 
 
+async def _in_place(function: Callable[..., Any], call: Callable[[], Any]) -> Any:
+    return call()
+
+
 class Hooks:
     """Runs the hooks of one application.
 
@@ -36,12 +42,21 @@ class Hooks:
         application: whose handlers' hooks they are.
         telemetry: hears of failures.
         url: the application's URL path, for telemetry.
+        run: runs a plain function of the application, given it and what calls it, wherever it
+            belongs; by default in place.
     """
 
-    def __init__(self, application: Application, telemetry: Telemetry, url: str) -> None:
+    def __init__(
+        self,
+        application: Application,
+        telemetry: Telemetry,
+        url: str,
+        run: Callable[[Callable[..., Any], Callable[[], Any]], Awaitable[Any]] | None = None,
+    ) -> None:
         self._application = application
         self._telemetry = telemetry
         self._url = url
+        self._run_plain = run if run is not None else _in_place
 
     def _receivers(self, hook: str) -> list[Any]:
         """Who is asked: the handlers in order, or an application that has its own way."""
@@ -104,9 +119,15 @@ class Hooks:
                 continue
             try:
                 async with asyncio.timeout(timeout_s):
-                    await _settle(getattr(receiver, hook)(context))
+                    await _settle(self._call(receiver, hook, context))
             except (Exception, SystemExit, KeyboardInterrupt) as error:
                 self._failed(hook, error)
+
+    def _call(self, receiver: Any, hook: str, context: SessionContext) -> Any:
+        function = own_session_hook(receiver, hook)
+        if function is None:
+            return getattr(receiver, hook)(context)
+        return self._run_plain(function, partial(function, context))
 
     async def document_destroyed(
         self, callback: Callable[[SessionContext], Any], context: SessionContext
@@ -114,7 +135,7 @@ class Hooks:
         """Run one ``doc.on_session_destroyed`` callback. In a turn of the session."""
         try:
             async with asyncio.timeout(_DESTROYED_TIMEOUT_S):
-                await _settle(callback(context))
+                await _settle(await self._run_plain(callback, partial(callback, context)))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._failed("doc.on_session_destroyed", error)
 

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import secrets
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any
 
 from bokeh.application.application import Application
@@ -85,7 +86,12 @@ class ApplicationContext:
             if execution is not None
             else Execution.without_threads(self._clock, self._telemetry)
         )
-        self._hooks = Hooks(application, self._telemetry, self._name)
+        self._hooks = Hooks(
+            application,
+            self._telemetry,
+            self._name,
+            partial(self._execution.run, url=self._name, abandon=True),
+        )
         self._server_context = BokehServerContext(self)
         self._maker = SessionMaker(self, self._hooks, self._telemetry, self._clock, self._execution)
         self._registry = SessionRegistry(self._maker.destroy)

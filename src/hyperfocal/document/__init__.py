@@ -34,7 +34,7 @@ from hyperfocal.document.documents import (
     unseen_models,
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
-from hyperfocal.document.handlers import session_created_hook
+from hyperfocal.document.handlers import own_session_hook, session_created_hook
 from hyperfocal.document.listeners import listeners
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 from hyperfocal.document.running import script_run
@@ -64,6 +64,7 @@ __all__ = (
     "mark_these_seen",
     "new_document",
     "no_document",
+    "own_session_hook",
     "replace_document",
     "script_run",
     "session_created_hook",

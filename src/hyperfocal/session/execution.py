@@ -199,12 +199,27 @@ class Execution:
             now = self.now()
             habit.took(now - began, now)
 
-    async def run(self, callback: Callable[..., Any], call: Callable[[], _T], url: str) -> _T:
-        """Call it where the habit of ``callback`` says; see ``in_thread`` for being cancelled."""
+    async def run(
+        self,
+        callback: Callable[..., Any],
+        call: Callable[[], _T],
+        url: str,
+        *,
+        abandon: bool = False,
+    ) -> _T:
+        """Call it where the habit of ``callback`` says.
+
+        Args:
+            callback: the application's function.
+            call: calls it.
+            url: the application's URL path.
+            abandon: leave a thread alone with the call when the caller is cancelled; otherwise
+                the caller waits for it, see ``in_thread``.
+        """
         habit = self.habit(callback, url)
         if habit is None or habit.quick:
             return self.in_place(habit, call)
-        return await self.in_thread(habit, call)
+        return await self._in_thread(self._callback_workers, habit, call, url, abandon=abandon)
 
     async def build(self, url: str, call: Callable[[], _T]) -> _T:
         """Build a document of the application at this URL path, wherever that may be."""
@@ -222,7 +237,13 @@ class Execution:
         return await self._in_thread(self._callback_workers, habit, call, name)
 
     async def _in_thread(
-        self, workers: Workers, habit: Habit, call: Callable[[], _T], name: str
+        self,
+        workers: Workers,
+        habit: Habit,
+        call: Callable[[], _T],
+        name: str,
+        *,
+        abandon: bool = False,
     ) -> _T:
         took = 0.0
 
@@ -236,7 +257,7 @@ class Execution:
 
         future = workers.submit(timed, name)
         try:
-            return await _ended(future)
+            return await (future if abandon else _ended(future))
         finally:
             habit.took(took, self.now())
 
