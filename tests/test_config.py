@@ -27,6 +27,10 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("build_threads", "--build-threads", 0, 1000),
     ("quick_callback_ms", "--quick-callback", 0, None),
     ("quick_build_ms", "--quick-build", 0, None),
+    ("build_timeout_ms", "--build-timeout", 0, None),
+    ("build_queue", "--build-queue", 0, None),
+    ("warn_blocked_ms", "--warn-blocked", 0, None),
+    ("warn_long_turn_ms", "--warn-long-turn", 0, None),
     ("prewarm", "--prewarm", 0, 1000),
     ("prewarm_max_bytes", "--prewarm-max-bytes", 0, None),
 ]

@@ -100,6 +100,15 @@ class Settings:
     quick_callback_ms: int = _option(10, "--quick-callback", low=0)
     #: The same for building a document.
     quick_build_ms: int = _option(25, "--quick-build", low=0)
+    #: How long building a document may take, in milliseconds; 0: as long as it likes.
+    build_timeout_ms: int = _option(120_000, "--build-timeout", low=0)
+    #: Documents that may wait for a thread to be built in; more visitors are sent away.
+    build_queue: int = _option(100, "--build-queue", low=0)
+    #: How long code may block the event loop before that is logged, in milliseconds; 0: never.
+    warn_blocked_ms: int = _option(1_000, "--warn-blocked", low=0)
+    #: How long a callback may hold its session's document before that is logged, in milliseconds;
+    #: 0: never.
+    warn_long_turn_ms: int = _option(10_000, "--warn-long-turn", low=0)
     #: Sessions of each application to have ready for visitors: a number, or "auto" to learn from
     #: arrivals.
     prewarm: int | Literal["auto"] = 0

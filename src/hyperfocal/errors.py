@@ -15,6 +15,7 @@ __all__ = (
     "ApplicationNotFoundError",
     "AuthError",
     "BuildError",
+    "BusyError",
     "CallbackError",
     "ConfigError",
     "HyperfocalError",
@@ -232,3 +233,17 @@ class SessionGoneError(RequestError):
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id} is gone; reload the page to get a new one")
         self.session_id = session_id
+
+
+class BusyError(RequestError):
+    """A limit of the server is reached; what was asked for may be had later.
+
+    Attributes:
+        reason: a clause that is safe to show to anybody.
+        retry_after_s: when to ask again, in seconds.
+    """
+
+    def __init__(self, reason: str, retry_after_s: int = 5) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -240,4 +240,30 @@ def run(
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = _Uvicorn(config, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=list(sockets)))
+        _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+
+
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
+    """Run the server until it has ended, whoever else asks the event loop to end.
+
+    An application's ``sys.exit`` in a task of its own leaves the loop by the same way as ours.
+    """
+    serving = loop.create_task(serve)
+    while not serving.done():
+        try:
+            loop.run_until_complete(serving)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if serving.done():
+                raise
+            _log.error(
+                "Code of an application asked the process to end (%r) in a task of its own; "
+                "the server goes on",
+                error,
+                exc_info=error,
+            )
+        except RuntimeError as error:
+            if serving.done():
+                raise
+            _log.error(
+                "Code of an application stopped the event loop; the server goes on: %s", error
+            )

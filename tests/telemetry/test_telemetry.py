@@ -17,6 +17,7 @@ from hyperfocal.telemetry import (
     ApplicationUnloaded,
     BuildFailed,
     CallbackFailed,
+    CodeMoved,
     ConnectionClosed,
     ConnectionOpened,
     ConnectionRefused,
@@ -24,6 +25,7 @@ from hyperfocal.telemetry import (
     Event,
     HookFailed,
     LogSubscriber,
+    LoopBlocked,
     OutboxOverflowed,
     PatchRefused,
     PrewarmingStopped,
@@ -31,6 +33,7 @@ from hyperfocal.telemetry import (
     SessionDestroyed,
     Telemetry,
     TimerLate,
+    TurnLong,
 )
 
 CAUSE = ValueError("the cause")
@@ -51,6 +54,11 @@ EVENTS: list[tuple[Event, int, tuple[str, ...]]] = [
     (CallbackFailed("/app", "tick", CAUSE, "s-1"), logging.ERROR, ("/app", "tick", "s-1")),
     (CallbackFailed("/app", "tick", CAUSE), logging.ERROR, ("/app", "tick", "the cause")),
     (TimerLate("/app", "tick", 0.1, 0.35), logging.WARNING, ("tick", "350 ms", "100 ms")),
+    (CodeMoved("/app", "tick", True, 0.001), logging.DEBUG, ("/app", "tick", "quick", "in place")),
+    (CodeMoved("/app", "tick", False, 0.5), logging.DEBUG, ("tick", "slow", "threads", "500.0 ms")),
+    (LoopBlocked(1, "/app", "s-1", "tick", "the stack"), logging.WARNING, ("s-1", "the stack")),
+    (LoopBlocked(1, None, None, None, "the stack"), logging.WARNING, ("code", "1 s", "the stack")),
+    (TurnLong("/app", "s-1", 10), logging.WARNING, ("/app", "s-1", "10 s")),
     (ConnectionOpened("/app", "s-1"), logging.DEBUG, ("/app", "s-1")),
     (ConnectionClosed("/app", "s-1", 1009, "too big"), logging.DEBUG, ("s-1", "1009", "(too big)")),
     (ConnectionRefused("/app", "1.2.3.4", "why"), logging.WARNING, ("/app", "1.2.3.4", "why")),

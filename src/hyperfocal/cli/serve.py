@@ -208,6 +208,38 @@ class _Command(click.Command):
     "on the event loop.",
 )
 @click.option(
+    "--build-timeout",
+    type=int,
+    default=120_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="How long building a document may take; 0 sets no limit.",
+)
+@click.option(
+    "--build-queue",
+    type=int,
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
+    help="Documents that may wait for a thread; further visitors are asked to come back later.",
+)
+@click.option(
+    "--warn-blocked",
+    type=int,
+    default=1_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="Log code that blocks the event loop, and so everybody, for so long; 0 never does.",
+)
+@click.option(
+    "--warn-long-turn",
+    type=int,
+    default=10_000,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="Log callbacks that hold their session's document for so long; 0 never does.",
+)
+@click.option(
     "--prewarm",
     metavar="NUMBER|auto",
     default="0",
@@ -327,6 +359,10 @@ def _settings(options: dict[str, Any]) -> Settings:
         build_threads=options["build_threads"],
         quick_callback_ms=options["quick_callback"],
         quick_build_ms=options["quick_build"],
+        build_timeout_ms=options["build_timeout"],
+        build_queue=options["build_queue"],
+        warn_blocked_ms=options["warn_blocked"],
+        warn_long_turn_ms=options["warn_long_turn"],
         prewarm=_prewarm(options["prewarm"]),
         prewarm_max_bytes=options["prewarm_max_bytes"],
         accelerate=options["accelerate"],

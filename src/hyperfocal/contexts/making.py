@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,7 @@ class SessionMaker:
                 lost_s=settings.lost_session_lifetime_ms / 1000,
             ),
             execution=self._execution,
+            warn_long_turn_s=settings.warn_long_turn_ms / 1000,
         )
 
     async def build(
@@ -126,9 +128,16 @@ class SessionMaker:
         async with session.turn():
             check = self._owner.settings.dev or not self._checked
             application, document = self._owner.application, session.document
-            await self._execution.build(
-                self._url, lambda: build_document(application, document, self._url, check=check)
-            )
+            limit_ms = self._owner.settings.build_timeout_ms
+            try:
+                async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
+                    await self._execution.build(
+                        self._url,
+                        lambda: build_document(application, document, self._url, check=check),
+                    )
+            except TimeoutError as error:
+                took = f"it took longer than {limit_ms / 1000:g} s (--build-timeout)"
+                raise BuildError(self._url, took, "") from error
             self._checked = True
 
     # --- ahead ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hyperfocal.session.request import SessionRequest
 from hyperfocal.session.session import Session
 from hyperfocal.session.timers import Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, current_turn
+from hyperfocal.session.watchdog import Watchdog
 
 __all__ = (
     "Client",
@@ -26,5 +27,6 @@ __all__ = (
     "Timers",
     "Turn",
     "TurnLock",
+    "Watchdog",
     "current_turn",
 )

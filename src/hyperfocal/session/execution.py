@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from hyperfocal.clock import Clock
 from hyperfocal.config import Settings
+from hyperfocal.errors import BusyError
 from hyperfocal.session.timers import callback_name
 from hyperfocal.session.workers import Workers
 from hyperfocal.telemetry import CodeMoved, Telemetry
@@ -104,6 +105,7 @@ class Execution:
         builds: what counts as quick among the building of documents.
         clock: tells how long things take.
         telemetry: hears where code runs from now on.
+        build_queue: documents that may wait for a thread.
     """
 
     def __init__(
@@ -114,7 +116,9 @@ class Execution:
         builds: Thresholds,
         clock: Clock,
         telemetry: Telemetry,
+        build_queue: int = 0,
     ) -> None:
+        self._build_queue = build_queue
         self._callback_workers = Workers(callback_threads, "hyperfocal-callback")
         self._build_workers = Workers(build_threads, "hyperfocal-build")
         self._callbacks = callbacks
@@ -134,6 +138,7 @@ class Execution:
             Thresholds(settings.quick_build_ms / 1000),
             clock,
             telemetry,
+            settings.build_queue,
         )
 
     @classmethod
@@ -222,11 +227,19 @@ class Execution:
         return await self._in_thread(self._callback_workers, habit, call, url, abandon=abandon)
 
     async def build(self, url: str, call: Callable[[], _T]) -> _T:
-        """Build a document of the application at this URL path, wherever that may be."""
+        """Build a document of the application at this URL path, wherever that may be.
+
+        A caller that is cancelled leaves the thread alone with it.
+
+        Raises:
+            BusyError: too many documents wait to be built.
+        """
         habit = self.building(url)
         if habit is None or habit.quick:
             return self.in_place(habit, call)
-        return await self._in_thread(self._build_workers, habit, call, url)
+        if self._build_workers.waiting >= self._build_queue:
+            raise BusyError(f"{self._build_workers.waiting} documents wait to be built")
+        return await self._in_thread(self._build_workers, habit, call, url, abandon=True)
 
     async def in_thread(self, habit: Habit, call: Callable[[], _T], name: str = "") -> _T:
         """Have a worker thread call it, in a copy of this context.

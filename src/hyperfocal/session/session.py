@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from hyperfocal.clock import Clock
+from hyperfocal.clock import Clock, TimerHandle
 from hyperfocal.document import (
     Change,
     Changes,
@@ -28,7 +28,7 @@ from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Client, Presence
 from hyperfocal.session.turn import Turn, current_turn, turns_around
 from hyperfocal.session.waiting import waits_for
-from hyperfocal.telemetry import CallbackFailed, Telemetry
+from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.wire import Frame, MessageIds
 
 __all__ = ("Session",)
@@ -50,6 +50,8 @@ class Session:
         rules: when to expire.
         message_ids: source of message ids.
         execution: where plain code runs; by default all of it runs in place.
+        warn_long_turn_s: how long a callback may hold the document before telemetry hears of it,
+            in seconds; 0: never.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Session:
         rules: ExpiryRules | None = None,
         message_ids: MessageIds | None = None,
         execution: Execution | None = None,
+        warn_long_turn_s: float = 0.0,
     ) -> None:
         self.id = session_id
         self.document = document
@@ -77,6 +80,7 @@ class Session:
         self.loop = loop
         self.clock = clock
         self._telemetry = telemetry
+        self._warn_long_turn_s = warn_long_turn_s
         self._lifetime = Lifetime.BUILDING
         self._lock = TurnLock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -247,6 +251,18 @@ class Session:
     def _begin(self, originator: object | None) -> Turn:
         self._turn = Turn(self, originator)
         return self._turn
+
+    def warn_later(self, turn: Turn) -> TimerHandle | None:
+        """Have telemetry hear of a turn that goes on for long."""
+        limit = self._warn_long_turn_s
+        if not limit:
+            return None
+        when = self.clock.monotonic() + limit
+        return self.clock.call_at(self.loop, when, partial(self._long, turn))
+
+    def _long(self, turn: Turn) -> None:
+        if self._turn is turn:
+            self._telemetry.emit(TurnLong(self.url, self.id, self._warn_long_turn_s))
 
     def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that goes on to its end whoever waits for it: it holds a turn."""

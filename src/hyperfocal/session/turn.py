@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hyperfocal.clock import TimerHandle
 from hyperfocal.document import Document, enter_document, leave_document
 from hyperfocal.session.progress import Progress
 
@@ -67,6 +68,7 @@ class Turn:
     __slots__ = (
         "__weakref__",
         "_tokens",
+        "_warning",
         "defined",
         "originator",
         "outer",
@@ -81,6 +83,7 @@ class Turn:
         self.defined: frozenset[Any] = frozenset()
         self.task: asyncio.Task[Any] | None = None
         self.progress: Progress | None = None
+        self._warning: TimerHandle | None = None
         self.outer = _current.get()
         self._tokens: tuple[Token[Any], Token[Any]] | None = None
 
@@ -112,6 +115,7 @@ class Turn:
         """Let clients see what changes before the end: code that awaits or has a thread begins."""
         if self.progress is None:
             self.progress = Progress(self)
+            self._warning = self.session.warn_later(self)
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""
@@ -119,6 +123,8 @@ class Turn:
 
     def end(self) -> None:
         """Flush and give the document to the next in line. Call it once."""
+        if self._warning is not None:
+            self._warning.cancel()
         try:
             self.flush()
         finally:

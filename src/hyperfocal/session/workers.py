@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import sys
 import threading
-from asyncio.events import _set_running_loop  # what an event loop calls when it begins to run
+from asyncio import events
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -22,6 +22,9 @@ _T = TypeVar("_T")
 #: Seconds that a thread waits for more to do before it ends.
 _IDLE_S = 10.0
 _CLONE_FS = 0x200
+
+#: What an event loop calls when it begins to run in a thread, and when it ends.
+_set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
 
 
 class _Job:

@@ -11,12 +11,14 @@ from hyperfocal.telemetry.events import (
     ConnectionRefused,
     Event,
     HookFailed,
+    LoopBlocked,
     OutboxOverflowed,
     PatchRefused,
     PrewarmingStopped,
     SessionCreated,
     SessionDestroyed,
     TimerLate,
+    TurnLong,
 )
 from hyperfocal.telemetry.subscribers import Counters, LogSubscriber
 from hyperfocal.telemetry.telemetry import Telemetry
@@ -34,6 +36,7 @@ __all__ = (
     "Event",
     "HookFailed",
     "LogSubscriber",
+    "LoopBlocked",
     "OutboxOverflowed",
     "PatchRefused",
     "PrewarmingStopped",
@@ -41,4 +44,5 @@ __all__ = (
     "SessionDestroyed",
     "Telemetry",
     "TimerLate",
+    "TurnLong",
 )

@@ -17,11 +17,13 @@ __all__ = (
     "ConnectionRefused",
     "Event",
     "HookFailed",
+    "LoopBlocked",
     "OutboxOverflowed",
     "PatchRefused",
     "SessionCreated",
     "SessionDestroyed",
     "TimerLate",
+    "TurnLong",
 )
 
 
@@ -196,6 +198,50 @@ class CodeMoved(Event):
         how, where = ("quick", "in place") if self.quick else ("slow", "in worker threads")
         took = self.took_s * 1000
         return f"{self.url}: {self.code} is {how} ({took:.1f} ms); it runs {where} from now on"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(Event):
+    """Code has kept the event loop from everybody for longer than it may. Said once each time.
+
+    ``seconds`` is how long so far; the others say whose code it is, where that is known. ``stack``
+    is what ran at that moment, as text.
+    """
+
+    seconds: float
+    url: str | None
+    session_id: str | None
+    callback: str | None
+    stack: str
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """What is known, and the stack below it."""
+        whose = f"{self.url}: " if self.url else ""
+        where = f" in session {self.session_id}" if self.session_id else ""
+        what = f"callback {self.callback}" if self.callback else "code"
+        return (
+            f"{whose}{what}{where} has kept the event loop, and so everybody, waiting for more "
+            f"than {self.seconds:g} s. An async callback should await what takes time, or give it "
+            f"to asyncio.to_thread. It is here:\n{self.stack.rstrip()}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLong(Event):
+    """A callback holds its session's document for longer than ``seconds``. Said once."""
+
+    url: str
+    session_id: str
+    seconds: float
+    level: ClassVar[int] = logging.WARNING
+
+    def words(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.url}: a callback has held the document of session {self.session_id} for "
+            f"{self.seconds:g} s; everything else in this session waits for it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from hyperfocal.errors import AuthError, BuildError
+from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
     IndexEntry,
     autoload_script,
@@ -54,6 +54,13 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             session, token = await site.open_page(served, request.scope, request.query_params)
         except AuthError as error:
             return _refused(site, served, request, error)
+        except BusyError as error:
+            html = notice_page(
+                "Please come back in a moment",
+                f"This server is busy: {error.reason}. Reload the page in some seconds.",
+            )
+            headers = {**_PAGE_HEADERS, **_retry_after(site, served, request, error)}
+            return HTMLResponse(html, status_code=503, headers=headers)
         except BuildError as error:
             return failed(error)
         try:
@@ -87,6 +94,10 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         except AuthError as error:
             _refused(site, served, request, error)
             return _script(failure_script(error.reason, element_id), 403, cors)
+        except BusyError as error:
+            text = "This server is busy. Reload the page in some seconds."
+            headers = {**cors, **_retry_after(site, served, request, error)}
+            return _script(failure_script(text, element_id), 503, headers)
         except BuildError as error:
             detail = f" ({error.summary})" if site.settings.dev else ""
             text = f"This application could not be started{detail}."
@@ -140,9 +151,18 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
     return headers
 
 
+def _retry_after(site: Site, served: Served, request: Request, error: BusyError) -> dict[str, str]:
+    """Count the refusal; the header that says when to come back."""
+    site.telemetry.emit(ConnectionRefused(served.url, _peer(request), error.reason))
+    return {"Retry-After": str(error.retry_after_s)}
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else "a local client"
+
+
 def _refused(site: Site, served: Served, request: Request, error: AuthError) -> Response:
-    peer = request.client.host if request.client else "a local client"
-    site.telemetry.emit(ConnectionRefused(served.url, peer, error.reason))
+    site.telemetry.emit(ConnectionRefused(served.url, _peer(request), error.reason))
     html = notice_page("You cannot open this page", f"{error.reason}.")
     return HTMLResponse(html, status_code=403, headers=_PAGE_HEADERS)
 

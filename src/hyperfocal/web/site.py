@@ -18,7 +18,7 @@ from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
-from hyperfocal.session import Execution, Session
+from hyperfocal.session import Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
@@ -107,6 +107,13 @@ class Site:
             if loading is not None:
                 await loading
             served.context.start_prewarming()
+        watchdog = Watchdog(
+            self.settings.warn_blocked_ms / 1000,
+            lambda: any(served.context.sessions for served in self.served),
+            self.telemetry,
+        )
+        if self.settings.warn_blocked_ms:
+            watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
             yield
@@ -116,6 +123,7 @@ class Site:
                 await sweeper
             await asyncio.gather(*(self._close(served) for served in self.served))
             self.execution.close()
+            watchdog.close()
 
     async def _close(self, served: Served) -> None:
         """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hyperfocal.connection import Connection, Outbox
-from hyperfocal.errors import AuthError, BuildError, ProtocolError
+from hyperfocal.errors import AuthError, BuildError, BusyError, ProtocolError
 from hyperfocal.session import Session
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.asgi import AsgiTransport, Receive, Send
@@ -32,6 +32,9 @@ class WebSocketEndpoint:
             session, page = await site.open_websocket(served, scope, _token(scope))
         except (AuthError, ProtocolError) as error:
             await _refuse(site, served.url, scope, send, 403, error.reason)
+            return
+        except BusyError as error:
+            await _refuse(site, served.url, scope, send, 503, f"the server is busy: {error.reason}")
             return
         except BuildError:
             reason = "the application failed; see the server's log"

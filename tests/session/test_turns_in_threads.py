@@ -1,0 +1,526 @@
+"""Turns whose code runs in worker threads, and what clients see while they last."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from bokeh.io import curdoc
+from bokeh.layouts import column
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import Div, Slider
+
+from hyperfocal.clock import SystemClock
+from hyperfocal.document import new_document
+from hyperfocal.session import Execution, Session, Thresholds, current_turn
+from hyperfocal.session.progress import INTERVAL_S
+from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
+from hyperfocal.testing import ManualClock
+from hyperfocal.testing.clock import settle
+from hyperfocal.wire import Decoder, Frame, Message
+from tests.support.serving import Events, until
+
+
+class Peer:
+    """A client that reads at once."""
+
+    def __init__(self) -> None:
+        self.decoder = Decoder()
+        self.messages: list[Message] = []
+
+    def offer(self, frames: tuple[Frame, ...]) -> None:
+        for frame in frames:
+            message = self.decoder.feed(frame)
+            if message is not None:
+                self.messages.append(message)
+
+    def end(self, reason: str) -> None:
+        """Not part of these tests."""
+
+    @property
+    def told(self) -> list[list[Any]]:
+        """The values of each message."""
+        return [
+            [event.get("new", event.get("data", event["kind"])) for event in one.content["events"]]
+            for one in self.messages
+        ]
+
+
+class Steps:
+    """Plain code in a thread that goes on step by step, as the test says."""
+
+    def __init__(self, *steps: Callable[[], Any]) -> None:
+        self._steps = steps
+        self._go = threading.Semaphore(0)
+        self._at = 0
+        self.done = 0
+
+    def __call__(self, *_: Any) -> None:
+        for number, step in enumerate(self._steps):
+            assert self._go.acquire(timeout=10)
+            step()
+            self.done = number + 1
+        assert self._go.acquire(timeout=10)
+
+    async def step(self) -> None:
+        """Let it take its next step, and wait until it has; or let it end."""
+        self._go.release()
+        self._at += 1
+        if self._at <= len(self._steps):
+            await until(lambda: self.done == self._at)
+            await settle()
+
+
+class Bench:
+    """A live session whose plain code runs in threads, on a clock that is moved by hand."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.clock = ManualClock()
+        self.events = Events()
+        telemetry = Telemetry(self.events)
+        never = Thresholds(-1.0)  # nothing ever is quick
+        self.execution = Execution(4, 0, never, never, SystemClock(), telemetry)
+        self.document = new_document()
+        self.slider, self.div = Slider(start=0, end=100, value=0), Div(text="")
+        self.source = ColumnDataSource(data={"x": [0]})
+        self.document.add_root(column(self.slider, self.div))
+        self.document.add_root(self.source)
+        self.session = Session(
+            "an-id",
+            self.document,
+            loop=asyncio.get_running_loop(),
+            clock=self.clock,
+            telemetry=telemetry,
+            execution=self.execution,
+            **changes,
+        )
+        turn = self.session.turn_nowait()
+        assert turn is not None
+        with turn:
+            pass
+        self.session.go_live()
+
+    def peer(self) -> Peer:
+        peer = Peer()
+        self.session.attach(peer)
+        self.session.subscribe(peer)
+        return peer
+
+    def say(self, text: str) -> Callable[[], None]:
+        return lambda: setattr(self.div, "text", text)
+
+    async def beat(self) -> None:
+        """Let the time pass after which clients are told what there is to tell."""
+        await self.clock.advance(INTERVAL_S)
+
+
+@asynccontextmanager
+async def running(bench: Bench, *steps: Callable[[], Any]) -> AsyncGenerator[Steps]:
+    """A turn of the session that takes these steps in a thread, and ends afterwards."""
+    code = Steps(*steps)
+    task = asyncio.create_task(bench.session.with_locked_document(code))
+    await settle()
+    try:
+        yield code
+    finally:
+        for _ in range(len(steps) + 1):
+            code._go.release()
+        await task
+        bench.execution.close()
+
+
+# --- turns ------------------------------------------------------------------------------------
+
+
+async def test_the_document_is_the_threads_alone_and_the_event_loop_goes_on() -> None:
+    bench = Bench()
+    async with running(bench) as code:
+        assert bench.session.turn_nowait() is None
+        waiting = asyncio.create_task(bench.session.with_locked_document(lambda doc: "next"))
+        await settle()
+        assert not waiting.done()
+        await code.step()
+        assert await waiting == "next"
+
+
+async def test_curdoc_and_the_turn_are_those_of_the_session() -> None:
+    bench, other = Bench(), Bench()
+    seen: list[Any] = []
+
+    def look() -> None:
+        turn = current_turn()
+        seen.append((curdoc(), turn and turn.session, threading.get_ident()))
+
+    async with running(bench, look) as one, running(other, look) as two:
+        await one.step()
+        await two.step()
+    assert [(document, session) for document, session, _ in seen] == [
+        (bench.document, bench.session),
+        (other.document, other.session),
+    ]
+    assert threading.get_ident() not in {thread for _, _, thread in seen}
+    assert curdoc() not in (bench.document, other.document)
+
+
+async def test_what_code_in_a_thread_raises_and_gives_reaches_its_caller() -> None:
+    bench = Bench()
+    with pytest.raises(KeyError, match="x"):
+        await bench.session.with_locked_document(lambda doc: {}["x"])
+    assert await bench.session.with_locked_document(lambda doc: doc) is bench.document
+
+    def make() -> Any:
+        async def later() -> str:
+            return f"{threading.get_ident()}"
+
+        return later()
+
+    assert await bench.session.with_locked_document(lambda doc: make()) == str(
+        threading.get_ident()
+    )
+
+
+async def test_session_callbacks_run_in_threads_one_after_the_other() -> None:
+    bench = Bench()
+    order: list[str] = []
+    ended = threading.Event()
+
+    def add(name: str) -> Callable[[], None]:
+        def callback() -> None:
+            order.append(f"{name} begins")
+            assert threading.current_thread() is not threading.main_thread()
+            assert curdoc() is bench.document
+            order.append(f"{name} ends")
+            if name == "c":
+                ended.set()
+
+        return callback
+
+    async with bench.session.turn():
+        for name in "abc":
+            bench.document.add_next_tick_callback(add(name))
+    await until(ended.is_set)
+    assert order == [f"{name} {what}" for name in "abc" for what in ("begins", "ends")]
+
+
+async def test_a_session_callback_that_fails_in_a_thread_is_reported_and_lets_go() -> None:
+    bench = Bench()
+
+    def fail() -> None:
+        raise SystemExit(3)
+
+    async with bench.session.turn():
+        bench.document.add_next_tick_callback(fail)
+    await until(lambda: bench.events.of(CallbackFailed))
+    (failed,) = bench.events.of(CallbackFailed)
+    assert isinstance(failed.error, SystemExit)
+    await settle()
+    assert bench.session.turn_nowait() is not None
+
+
+async def test_a_turn_that_goes_on_for_long_is_told_once() -> None:
+    bench = Bench(warn_long_turn_s=10.0)
+    async with running(bench):
+        await bench.clock.advance(9.9)
+        assert not bench.events.of(TurnLong)
+        await bench.clock.advance(0.2)
+        (told,) = bench.events.of(TurnLong)
+        assert (told.session_id, told.seconds) == ("an-id", 10.0)
+        await bench.clock.advance(60)
+    await bench.clock.advance(60)
+    assert len(bench.events.of(TurnLong)) == 1
+
+
+async def test_a_turn_that_ends_in_time_is_not_told() -> None:
+    bench = Bench(warn_long_turn_s=10.0)
+    async with running(bench):
+        await bench.clock.advance(9)
+    await bench.clock.advance(60)
+    assert not bench.events.of(TurnLong)
+
+
+# --- progress of code in threads -----------------------------------------------------------------
+
+
+async def test_what_a_thread_changes_is_seen_while_it_still_runs() -> None:
+    bench = Bench()
+    first, second = bench.peer(), bench.peer()
+    async with running(bench, bench.say("10 %"), bench.say("20 %")) as code:
+        await code.step()
+        assert first.told == []  # a quick callback is told in one message
+        await bench.beat()
+        assert first.told == second.told == [["10 %"]]
+        await code.step()
+        await bench.beat()
+        assert first.told == second.told == [["10 %"], ["20 %"]]
+    assert first.told == second.told == [["10 %"], ["20 %"]]  # and nothing twice
+
+
+async def test_the_end_tells_what_was_not_told_before() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    change = lambda: setattr(bench.slider, "value", 5)  # noqa: E731
+    async with running(bench, bench.say("10 %"), bench.say("20 %"), change) as code:
+        await code.step()
+        await bench.beat()
+        await code.step()
+        await code.step()
+    assert peer.told == [["10 %"], ["20 %", 5]]
+
+
+async def test_changes_between_two_messages_are_told_in_one_with_their_last_values() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    async with running(bench, *(bench.say(str(number)) for number in range(20))) as code:
+        for _ in range(20):
+            await code.step()
+        await bench.beat()
+        assert peer.told == [["19"]]
+    assert peer.told == [["19"]]
+
+
+async def test_at_most_20_messages_a_second() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    async with running(bench, *(bench.say(str(number)) for number in range(100))) as code:
+        for _ in range(100):
+            await code.step()
+            await bench.clock.advance(0.01)
+    assert 15 <= len(peer.messages) <= 21
+    assert peer.told[-1] == ["99"]
+
+
+async def test_models_that_come_on_the_way_are_defined_once_and_before_they_are_used() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    fresh = Div(text="fresh")
+    async with running(
+        bench,
+        lambda: bench.document.add_root(fresh),
+        lambda: setattr(fresh, "text", "changed"),
+    ) as code:
+        await code.step()
+        await bench.beat()
+        await code.step()
+        await bench.beat()
+    added, changed = (one.content["events"] for one in peer.messages)
+    assert added[0]["model"]["id"] == fresh.id
+    assert added[0]["model"]["attributes"]["text"] == "fresh"
+    assert changed[0]["model"] == {"id": fresh.id}
+    assert changed[0]["new"] == "changed"
+
+
+async def test_rows_that_are_streamed_are_told_once_each() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    stream = lambda: bench.source.stream({"x": [1, 2]})  # noqa: E731
+    async with running(bench, stream, stream, stream) as code:
+        await code.step()
+        await bench.beat()
+        await code.step()
+        await code.step()
+        await bench.beat()
+    rows = [
+        dict(event["data"]["entries"])["x"]
+        for one in peer.messages
+        for event in one.content["events"]
+    ]
+    assert rows == [[1, 2], [1, 2], [1, 2]]
+    assert bench.source.data["x"] == [0, 1, 2, 1, 2, 1, 2]
+
+
+async def test_who_has_made_a_change_does_not_hear_of_it() -> None:
+    bench = Bench()
+    one, other = bench.peer(), bench.peer()
+
+    def change() -> None:
+        bench.slider.update()
+        descriptor = bench.slider.lookup("value")
+        descriptor.set_from_json(bench.slider, 7, setter=one)  # type: ignore[arg-type]
+        bench.div.text = "seven"
+
+    async with running(bench, change) as code:
+        await code.step()
+        await bench.beat()
+        assert (one.told, other.told) == ([["seven"]], [[7, "seven"]])
+    assert (one.told, other.told) == ([["seven"]], [[7, "seven"]])
+
+
+async def test_held_changes_wait_for_the_end_of_the_hold() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    async with running(
+        bench,
+        lambda: bench.document.hold("combine"),
+        bench.say("held"),
+        bench.document.unhold,
+    ) as code:
+        await code.step()
+        await code.step()
+        await bench.beat()
+        assert peer.told == []
+        await code.step()
+        await bench.beat()
+        assert peer.told == [["held"]]
+
+
+async def test_nothing_is_told_of_a_document_that_is_in_the_middle_of_a_change() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    fresh = Div(text="fresh")
+
+    def begin() -> None:
+        bench.document.models._push_freeze()
+        bench.document.add_root(fresh)
+
+    def end() -> None:
+        bench.document.models._pop_freeze()
+        bench.div.text = "whole"
+
+    async with running(bench, begin, end) as code:
+        await code.step()
+        await bench.beat()
+        assert peer.messages == []
+        await code.step()
+        await bench.beat()
+        (message,) = peer.messages
+        assert [event["kind"] for event in message.content["events"]] == [
+            "RootAdded",
+            "ModelChanged",
+        ]
+
+
+async def test_encoding_on_the_way_has_a_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that changes much is not slowed down by telling of it."""
+    bench = Bench()
+    peer = bench.peer()
+    encoded: list[float] = []
+    so_far = bench.session.so_far
+
+    def costly(turn: Any) -> Any:
+        encoded.append(bench.clock.monotonic())
+        bench.clock.set(bench.clock.monotonic() + 0.004)
+        return so_far(turn)
+
+    monkeypatch.setattr(bench.session, "so_far", costly)
+    async with running(bench, *(bench.say(str(number)) for number in range(40))) as code:
+        for _ in range(40):
+            await code.step()
+        assert len(encoded) <= 4
+        await bench.clock.advance(1.0)
+        assert len(peer.messages) == 1
+    assert peer.told[-1] == ["39"]
+
+
+async def test_what_cannot_be_encoded_waits_for_the_end_and_is_reported_once() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    bad: Any = object()
+
+    def break_it() -> None:
+        dict.__setitem__(bench.source.data, "x", bad)
+        bench.source.trigger("data", None, bench.source.data)
+
+    async with running(bench, bench.say("fine"), break_it) as code:
+        await code.step()
+        await code.step()
+        await bench.beat()
+        assert peer.messages == []
+    assert peer.told == [["fine"]]
+    assert len(bench.events.of(CallbackFailed)) == 1
+
+
+async def test_a_client_that_leaves_meanwhile_is_told_nothing_more() -> None:
+    bench = Bench()
+    stays, leaves = bench.peer(), bench.peer()
+    async with running(bench, bench.say("1"), bench.say("2")) as code:
+        await code.step()
+        await bench.beat()
+        bench.session.detach(leaves, lost=True)
+        await code.step()
+        await bench.beat()
+    assert stays.told == [["1"], ["2"]]
+    assert leaves.told == [["1"]]
+
+
+# --- progress of code that awaits -------------------------------------------------------------
+
+
+async def test_what_async_code_changes_is_seen_at_its_awaits() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    go = asyncio.Event()
+
+    async def work(_: Any) -> None:
+        for number in range(3):
+            bench.div.text = str(number)
+            await go.wait()
+            go.clear()
+
+    task = asyncio.create_task(bench.session.with_locked_document(work))
+    await settle()
+    assert peer.told == []
+    await bench.beat()
+    assert peer.told == [["0"]]
+    go.set()
+    await bench.beat()
+    assert peer.told == [["0"], ["1"]]
+    go.set()
+    await settle()
+    go.set()
+    await task
+    assert peer.told == [["0"], ["1"], ["2"]]
+
+
+async def test_an_async_session_callback_shows_its_progress_too() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    go = asyncio.Event()
+
+    async def work() -> None:
+        bench.div.text = "half"
+        await go.wait()
+        bench.div.text = "whole"
+
+    async with bench.session.turn():
+        bench.document.add_next_tick_callback(work)
+    await settle()
+    await bench.beat()
+    assert peer.told == [["half"]]
+    go.set()
+    await settle()
+    assert peer.told == [["half"], ["whole"]]
+
+
+async def test_a_thread_that_async_code_starts_is_not_encoded_by_another() -> None:
+    bench = Bench()
+    peer = bench.peer()
+    steps = Steps(bench.say("1"), bench.say("2"))
+    encoders: list[int] = []
+    so_far = bench.session.so_far
+
+    def noted(turn: Any) -> Any:
+        encoders.append(threading.get_ident())
+        return so_far(turn)
+
+    bench.session.so_far = noted  # type: ignore[method-assign]
+
+    async def work(_: Any) -> None:
+        await asyncio.to_thread(steps)
+
+    task = asyncio.create_task(bench.session.with_locked_document(work))
+    await settle()
+    await steps.step()
+    await bench.beat()
+    assert peer.told == [["1"]]
+    await steps.step()
+    await bench.beat()
+    assert peer.told == [["1"], ["2"]]
+    await steps.step()
+    await task
+    assert encoders
+    assert threading.get_ident() not in encoders
+    assert peer.told == [["1"], ["2"]]
