@@ -168,8 +168,12 @@ async def test_curdoc_and_the_turn_are_those_of_the_session() -> None:
 
 async def test_what_code_in_a_thread_raises_and_gives_reaches_its_caller() -> None:
     bench = Bench()
+
+    def fail(_: object) -> None:
+        raise KeyError("x")
+
     with pytest.raises(KeyError, match="x"):
-        await bench.session.with_locked_document(lambda doc: {}["x"])
+        await bench.session.with_locked_document(fail)
     assert await bench.session.with_locked_document(lambda doc: doc) is bench.document
 
     def make() -> Any:
@@ -418,11 +422,11 @@ async def test_encoding_on_the_way_has_a_credit(monkeypatch: pytest.MonkeyPatch)
 async def test_what_cannot_be_encoded_waits_for_the_end_and_is_reported_once() -> None:
     bench = Bench()
     peer = bench.peer()
-    bad: Any = object()
+    columns: Any = bench.source.data
 
     def break_it() -> None:
-        dict.__setitem__(bench.source.data, "x", bad)
-        bench.source.trigger("data", None, bench.source.data)
+        dict.__setitem__(columns, "x", object())
+        bench.source.trigger("data", None, columns)
 
     async with running(bench, bench.say("fine"), break_it) as code:
         await code.step()
@@ -485,8 +489,9 @@ async def test_an_async_session_callback_shows_its_progress_too() -> None:
         await go.wait()
         bench.div.text = "whole"
 
+    callback: Any = work
     async with bench.session.turn():
-        bench.document.add_next_tick_callback(work)
+        bench.document.add_next_tick_callback(callback)
     await settle()
     await bench.beat()
     assert peer.told == [["half"]]
