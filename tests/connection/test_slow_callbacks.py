@@ -13,7 +13,7 @@ from bokeh.models.widgets import Button, Div, Slider
 from hyperfocal.clock import SystemClock
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.document import new_document
-from hyperfocal.session import Execution, Session, Thresholds, Turn
+from hyperfocal.session import Execution, Session, Thresholds
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
@@ -32,6 +32,7 @@ class Bench:
         self.execution = Execution(2, 0, limits, limits, SystemClock(), telemetry)
         self.document = new_document()
         self.slider, self.div, self.button = Slider(start=0, end=9, value=0), Div(), Button()
+        self.button.on_event("button_click", self.clicked)
         self.document.add_root(column(self.slider, self.div, self.button))
         self.session = Session(
             "an-id",
@@ -84,11 +85,6 @@ class Bench:
         message = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}
         return self.send(Kind.PATCH_DOC, {"events": [message]})
 
-    def turn(self) -> Turn:
-        turn = self.session.turn_nowait()
-        assert turn is not None
-        return turn
-
     def read(self) -> list[Message]:
         frames = self.outbox.take()
         self.outbox.sent()
@@ -127,17 +123,17 @@ async def test_whatever_hears_of_a_patch_is_asked_for(bench: Bench, where: str) 
         bench.slider.on_change("value", bench.changed)
     elif where == "any change":
         bench.document.on_change(lambda event: bench.threads.append(threading.get_ident()))
-    elif where == "event":
-        with bench.turn():
-            bench.button.on_event("button_click", bench.clicked)
-    else:
+    elif where == "any event":
         bench.document.on_event("document_ready", bench.clicked)
-    pending = {
-        "event": bench.click,
-        "any event": lambda: bench.happen("document_ready", []),
-    }.get(where, lambda: bench.move(3))()
+    if where == "event":
+        pending = bench.click()
+    elif where == "any event":
+        pending = bench.happen("document_ready", [])
+    else:
+        pending = bench.move(3)
     assert pending is not None
     await pending
+    assert [message.kind for message in bench.read()][-1] is Kind.OK
     assert threading.get_ident() not in bench.threads
     assert bench.threads
 
