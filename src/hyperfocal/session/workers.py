@@ -92,8 +92,8 @@ class Workers:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a thread."""
-        return max(0, len(self._jobs) - self._idle)
+        """How many calls wait for a thread that has something else to do."""
+        return max(0, len(self._jobs) + len(self._running) - self._limit)
 
     def submit(self, call: Callable[[], _T], name: str = "") -> asyncio.Future[_T]:
         """Have a thread call it, in a copy of the caller's context. On an event loop.
