@@ -333,7 +333,7 @@ async def test_rows_that_are_streamed_are_told_once_each() -> None:
         for event in one.content["events"]
     ]
     assert rows == [[1, 2], [1, 2], [1, 2]]
-    assert bench.source.data["x"] == [0, 1, 2, 1, 2, 1, 2]
+    assert list(bench.source.data["x"]) == [0, 1, 2, 1, 2, 1, 2]
 
 
 async def test_who_has_made_a_change_does_not_hear_of_it() -> None:
