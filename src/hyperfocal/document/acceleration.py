@@ -156,7 +156,10 @@ def _overridden_defaults(cls: type[HasProps]) -> dict[str, Any]:
 
 
 def _lookup(cls: type[HasProps], name: str, *, raises: bool = True) -> Any:
-    found = _of(cls).descriptors.get(name)
+    try:
+        return cls.__dict__[_ATTRIBUTE].descriptors[name]
+    except KeyError:
+        found = _of(cls).descriptors.get(name)
     return found if found is not None else _bokehs_lookup(cls, name, raises=raises)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from bokeh.document import Document
 from bokeh.document.callbacks import DocumentCallbackManager
@@ -40,7 +40,7 @@ class ChangeSink(Protocol):
         ...
 
 
-_SESSION_CALLBACKS = (SessionCallbackAdded, SessionCallbackRemoved)
+_SESSION_CALLBACKS = frozenset({SessionCallbackAdded, SessionCallbackRemoved})
 
 
 class RecordingCallbackManager(DocumentCallbackManager):
@@ -79,8 +79,8 @@ class RecordingCallbackManager(DocumentCallbackManager):
             OutsideTurnError: the calling code does not hold the document's lock.
             SessionGoneError: a session callback was added after the session's end.
         """
-        if isinstance(event, _SESSION_CALLBACKS):
-            self._session_callback(event)
+        if type(event) in _SESSION_CALLBACKS:
+            self._session_callback(cast(Any, event))
             return
         sink = self._sink
         if sink is not None and not sink.may_change():

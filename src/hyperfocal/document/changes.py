@@ -9,8 +9,7 @@ streamed, patched or sent is copied when it happens, because applications reuse 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from bokeh.document.events import (
@@ -27,8 +26,7 @@ from bokeh.model import Model
 __all__ = ("Change", "Changes", "keep_payload")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing to say.
 
     Attributes:
@@ -43,7 +41,12 @@ class Change:
 
     def concerns(self, client: object | None) -> bool:
         """Whether ``client`` has to be told: somebody else had a hand in it."""
-        return client is None or any(setter is not client for setter in self.setters)
+        if client is None:
+            return True
+        setters = self.setters
+        if len(setters) == 1:
+            return setters[0] is not client
+        return any(setter is not client for setter in setters)
 
 
 class Changes:
@@ -123,6 +126,8 @@ def _copied(value: Any) -> Any:
 
 
 def _cols(event: DocumentPatchedEvent) -> tuple[str, ...] | None:
+    if type(event) is ModelChangedEvent:
+        return None
     if isinstance(event, ColumnDataChangedEvent) and event.cols is not None:
         return tuple(event.cols)
     return None

@@ -28,6 +28,9 @@ __all__ = (
 )
 
 
+_NONE: frozenset[Model] = frozenset()
+
+
 def new_document() -> Document:
     """An empty document whose changes can be recorded."""
     document = Document()
@@ -50,7 +53,8 @@ def set_session_context(document: Document, context: SessionContext | None) -> N
 
 def unseen_models(document: Document) -> frozenset[Model]:
     """Models that have joined the document since ``mark_seen``: no client knows them yet."""
-    return frozenset(document.models._new_models)
+    new = document.models._new_models
+    return frozenset(new) if new else _NONE
 
 
 def mark_seen(document: Document) -> None:
@@ -58,9 +62,9 @@ def mark_seen(document: Document) -> None:
 
     While ``hold()`` keeps changes back, the models that they bring are still unknown.
     """
-    if document.callbacks._held_events:
-        return
-    document.models.flush_synced()
+    models = document.models
+    if models._new_models and not document.callbacks._held_events:
+        models.flush_synced()
 
 
 def mark_these_seen(document: Document, models: frozenset[Model]) -> None:

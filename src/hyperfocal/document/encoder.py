@@ -50,6 +50,17 @@ _BINARY: dict[np.dtype[Any], str] = {
 _INT32 = np.iinfo(np.int32)
 
 
+def is_its_own_json(value: Any) -> bool:
+    """Whether this is a scalar that is written as it is."""
+    kind = type(value)
+    if kind is int:
+        return bool(-_MAX_SAFE_INT < value <= _MAX_SAFE_INT)
+    return kind in _AS_THEY_ARE or (kind is float and isfinite(value))
+
+
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
+
+
 class Encoder(Serializer):
     """One message's worth of encoding: what was defined once is referred to afterwards.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bokeh import __version__ as bokeh_version
 from bokeh.core.property.descriptors import UnsetValueError
@@ -21,14 +20,13 @@ from bokeh.model import Model
 
 from hyperfocal.document.changes import Change
 from hyperfocal.document.data_models import known_data_models
-from hyperfocal.document.encoder import Encoder
+from hyperfocal.document.encoder import Encoder, is_its_own_json
 from hyperfocal.wire import Buffer, dump_json
 
 __all__ = ("EncodedPatch", "encode_changes", "encode_document")
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPatch:
+class EncodedPatch(NamedTuple):
     """JSON text of a message's content and the buffers that it refers to."""
 
     content: str
@@ -87,6 +85,9 @@ def encode_changes(
         SerializationError: a value has no JSON form.
     """
     told = list(changes)
+    plain = _plain(document, told, fresh, client)
+    if plain is not None:
+        return EncodedPatch(dump_json({"events": plain})) if plain else None
     encoder = Encoder(document, fresh)
     events: list[Any] = []
     unsaid: list[Change] = []
@@ -123,6 +124,36 @@ def encode_changes(
     if not events:
         return None
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)
+
+
+def _plain(
+    document: Document,
+    changes: Iterable[Change],
+    fresh: Collection[Model],
+    client: object | None,
+) -> list[dict[str, Any]] | None:
+    """The events, where all that is to be told are scalars of models that are known.
+
+    Most turns change no more than that, and there is nothing in it to encode.
+    """
+    events: list[dict[str, Any]] = []
+    models = document.models
+    for change in changes:
+        event = change.event
+        if type(event) is not ModelChangedEvent:
+            return None
+        if not change.concerns(client):
+            continue
+        model, attr = event.model, event.attr
+        if models.get_by_id(model.id) is not model:
+            continue  # it has left the document
+        if model in fresh:
+            return None
+        value = model.lookup(attr).get_value(model)
+        if not is_its_own_json(value):
+            return None
+        events.append({"kind": "ModelChanged", "model": model.ref, "attr": attr, "new": value})
+    return events
 
 
 def _interleaved(changes: Iterable[Change], client: object | None) -> list[Model]:

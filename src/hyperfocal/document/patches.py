@@ -7,9 +7,9 @@ import binascii
 import logging
 import traceback
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import UnsetValueError
@@ -44,8 +44,7 @@ _DTYPES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedPatch:
+class DecodedPatch(NamedTuple):
     """Events that are known to fit the document.
 
     Attributes:
@@ -195,7 +194,8 @@ def decode_patch(
         raise PatchError("the patch has no list of events")
     plain = _plain_events(document, raw)
     if plain is not None:
-        return DecodedPatch(_rehearsed(Rehearsal(document, may_script=may_script), plain))
+        rehearsal = Rehearsal(document, may_script=may_script)
+        return DecodedPatch(_rehearsed(rehearsal.scalar, plain))
     references = _References(document)
     decoder = _Decoder(references, setter)
     try:
@@ -212,7 +212,7 @@ def decode_patch(
     references.check_values()
     if not may_script:
         references.check_scripts()
-    checked = _rehearsed(Rehearsal(document, may_script=may_script), decoded)
+    checked = _rehearsed(Rehearsal(document, may_script=may_script).check, decoded)
     return DecodedPatch(checked, frozenset(references.defined.values()))
 
 
@@ -254,21 +254,26 @@ def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | 
             type(reference) is not dict
             or len(reference) != 1
             or type(reference.get("id")) is not str
-            or type(event.get("new")) not in _SCALARS
+            or type(event.get("new", event)) not in _SCALARS
+            or type(event.get("attr")) is not str
         ):
             return None
         model = document.models.get_by_id(cast(Any, reference["id"]))
         if model is None:
             return None
-        events.append({**event, "model": model})
+        events.append(
+            {"kind": "ModelChanged", "model": model, "attr": event["attr"], "new": event["new"]}
+        )
     return events
 
 
-def _rehearsed(rehearsal: Rehearsal, events: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+def _rehearsed(
+    check: Callable[[Any], dict[str, Any] | None], events: Iterable[Any]
+) -> tuple[dict[str, Any], ...]:
     checked: list[dict[str, Any]] = []
     for event in events:
         try:
-            kept = rehearsal.check(event)
+            kept = check(event)
         except PatchError:
             raise
         except Exception as error:

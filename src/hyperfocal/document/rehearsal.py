@@ -58,6 +58,14 @@ class Rehearsal:
             raise PatchError(f"unknown kind of event {kind!r}")
         return check(self, event)
 
+    def scalar(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The same for an event that is known to set a property of a model to a scalar."""
+        descriptor = self._property(event)
+        if descriptor is None:
+            return None
+        _validate(event["model"], descriptor, event["new"])
+        return event
+
     def _property(self, event: dict[str, Any]) -> PropertyDescriptor[Any] | None:
         """The property that an event sets; ``None`` where the server knows no such property."""
         model, attr = _model(event), event["attr"]

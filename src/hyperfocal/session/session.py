@@ -211,7 +211,7 @@ class Session:
         Raises:
             SessionGoneError: the session is over.
         """
-        if not self._lifetime.has_document:
+        if self._lifetime is Lifetime.DESTROYED:
             raise SessionGoneError(self.id)
         if not self._lock.try_acquire():
             return None
@@ -357,7 +357,7 @@ class Session:
 
     def flush(self, turn: Turn) -> None:
         """Encode the changes so far, once per audience, and offer them. Called by the turn."""
-        if not self._lifetime.has_document:
+        if self._lifetime is Lifetime.DESTROYED:
             return
         if turn.progress is not None:
             turn.progress.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
@@ -12,7 +13,7 @@ from hyperfocal.errors import (
     UnexpectedFrameError,
 )
 from hyperfocal.wire.jsontext import load_json
-from hyperfocal.wire.messages import Buffer, Frame, Kind, Limits, Message
+from hyperfocal.wire.messages import NO_FIELDS, Buffer, Frame, Kind, Limits, Message
 
 __all__ = ("Decoder",)
 
@@ -53,13 +54,10 @@ class Decoder:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits if limits is not None else Limits()
         self._error: PeerError | None = None
-        self._start()
-
-    def _start(self) -> None:
         self._due = _Due.HEADER
         self._size = 0
         self._header: dict[str, Any] = {}
-        self._metadata: dict[str, Any] = {}
+        self._metadata: Mapping[str, Any] = NO_FIELDS
         self._content: dict[str, Any] = {}
         self._num_buffers = 0
         self._buffers: list[Buffer] = []
@@ -98,6 +96,7 @@ class Decoder:
             raise UnexpectedFrameError(f"expected a text frame ({_NAMES[due]}), got binary")
         if due is _Due.METADATA and frame == "{}":
             self._count(2)  # what every client sends: nothing to read
+            self._metadata = NO_FIELDS
             self._due = _Due.CONTENT
             return None
         size = len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
@@ -122,7 +121,7 @@ class Decoder:
             return None
         if due is _Due.CONTENT:
             self._content = fields
-            return self._next_buffer()
+            return self._message() if not self._num_buffers else self._next_buffer()
         buffer_id = fields.get("id")
         if not isinstance(buffer_id, str):
             raise ProtocolError("a buffer's header has no id")
@@ -156,16 +155,23 @@ class Decoder:
         if len(self._buffers) < self._num_buffers:
             self._due = _Due.BUFFER_HEADER
             return None
+        return self._message()
+
+    def _message(self) -> Message:
         header = self._header
         message = Message(
-            kind=_KINDS[header["msgtype"]],
-            msgid=header["msgid"],
-            reqid=header.get("reqid"),
-            metadata=self._metadata,
-            content=self._content,
-            buffers=tuple(self._buffers),
+            _KINDS[header["msgtype"]],
+            header["msgid"],
+            self._content,
+            self._metadata,
+            header.get("reqid"),
+            tuple(self._buffers),
         )
-        self._start()
+        self._due = _Due.HEADER
+        self._size = 0
+        self._header = self._content = {}
+        if self._buffers:
+            self._buffers = []
         return message
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ("Buffer", "Frame", "Kind", "Limits", "Message")
+__all__ = ("NO_FIELDS", "Buffer", "Frame", "Kind", "Limits", "Message")
 
 #: One websocket message: ``str`` is a text frame, ``bytes`` a binary one.
 Frame: TypeAlias = str | bytes
@@ -27,16 +28,19 @@ class Kind(StrEnum):
     SERVER_INFO_REPLY = "SERVER-INFO-REPLY"
 
 
-@dataclass(frozen=True, slots=True)
-class Buffer:
+# Of values that cannot change, tuples are the ones that are made in no time.
+class Buffer(NamedTuple):
     """A binary payload that the content refers to by ``id``."""
 
     id: str
     payload: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+#: The fields of an empty JSON object.
+NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Message(NamedTuple):
     """One whole message as it came in.
 
     ``content`` is the decoded JSON object of the third frame, ``reqid`` the ``msgid`` of the
@@ -45,8 +49,8 @@ class Message:
 
     kind: Kind
     msgid: str
-    content: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    content: Mapping[str, Any] = NO_FIELDS
+    metadata: Mapping[str, Any] = NO_FIELDS
     reqid: str | None = None
     buffers: tuple[Buffer, ...] = ()
 
