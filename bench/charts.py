@@ -41,6 +41,14 @@ CHARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("streaming, 1 MB/s", "streaming, 50 MB/s"),
     ),
     "broadcast": ("One callback changes 1,000 sessions", ("broadcast to 1,000",)),
+    "isolation": (
+        "What fifty people feel of another's callback (99th percentile)",
+        (
+            "p99 of 50 people",
+            "p99 of 50 people while another's callback sleeps 2 s",
+            "p99 of 50 people while another's callback computes 2 s",
+        ),
+    ),
     "echo": ("The transport alone, and the library under it", ("echo, 100 connections",)),
     "startup": ("Start-up", ("--help", "start until listening")),
 }

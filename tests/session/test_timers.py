@@ -106,6 +106,20 @@ async def test_a_slow_run_skips_beats_and_says_so_once() -> None:
     assert len(bench.late) == 1
 
 
+async def test_a_machine_that_was_busy_for_a_moment_is_nothing_to_speak_of() -> None:
+    bench = Bench()
+    takes = iter([0.25, 0.25, 0.0] * 4)
+
+    def now_and_then() -> None:
+        bench.beat()
+        bench.clock.set(bench.clock.monotonic() + next(takes))
+
+    bench.timers.add("a", TimerKind.PERIODIC, now_and_then, 0.1)
+    await bench.clock.advance(2.0)
+    assert len(bench.runs) >= 8
+    assert bench.late == []
+
+
 async def test_an_async_periodic_timer_never_overlaps_itself() -> None:
     bench = Bench()
     release = asyncio.Event()

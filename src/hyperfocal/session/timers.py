@@ -15,6 +15,10 @@ from hyperfocal.errors import UnknownCallbackError
 __all__ = ("Timer", "TimerKind", "Timers", "callback_name")
 
 
+#: After so many late runs in a row it is not the machine that was busy for a moment.
+_LATE_RUNS = 3
+
+
 class TimerKind(StrEnum):
     """When a timer fires."""
 
@@ -45,6 +49,8 @@ class Timer:
     due: float = 0.0
     handle: TimerHandle | asyncio.Handle | None = field(default=None, repr=False)
     removed: bool = False
+    #: Runs in a row that took longer than the period.
+    late_runs: int = 0
     said_late: bool = False
 
     @property
@@ -65,8 +71,8 @@ class Timers:
         clock: decides when.
         run: runs a timer's callback; may give an awaitable to wait for. Both may raise.
         failed: called with the timer and what its callback raised; a periodic timer goes on.
-        late: called once per periodic timer, with the timer and the seconds it took, when a
-            run has taken longer than the period.
+        late: called once per periodic timer, with the timer and the seconds it took, when three
+            runs in a row have taken longer than the period.
         started: begin at once; otherwise timers that are added wait for ``start()``.
     """
 
@@ -239,7 +245,8 @@ class Timers:
         if timer.removed or timer.kind is not TimerKind.PERIODIC:
             return
         now = self._clock.monotonic()
-        if now - began > timer.delay_s and not timer.said_late:
+        timer.late_runs = timer.late_runs + 1 if now - began > timer.delay_s else 0
+        if timer.late_runs >= _LATE_RUNS and not timer.said_late:
             timer.said_late = True
             self._late(timer, now - began)
         beats = max(1, int((now - timer.due) // timer.delay_s) + 1)
