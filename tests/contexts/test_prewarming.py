@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from hyperfocal import needs_visitor
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
-from hyperfocal.contexts.prewarming import GRACE_S, MAX_AGE_S, Demand
+from hyperfocal.contexts.prewarming import (
+    GRACE_S,
+    MAX_AGE_S,
+    RETRY_S,
+    Demand,
+    building_ahead,
+)
 from hyperfocal.errors import BuildError, ConfigError
 from hyperfocal.telemetry import PrewarmingStopped, SessionCreated, SessionDestroyed, Telemetry
 from hyperfocal.testing import ManualClock
@@ -273,7 +279,7 @@ async def test_an_application_that_fails_is_built_ahead_again_once_it_works() ->
             raise LookupError("not now")
 
     app = App(maybe)
-    async with prewarmed(app) as (context, events, _):
+    async with prewarmed(app) as (context, events, clock):
         assert len(app.built) == 1
         assert "not now" in events.of(PrewarmingStopped)[0].why
         with pytest.raises(BuildError):
@@ -281,9 +287,47 @@ async def test_an_application_that_fails_is_built_ahead_again_once_it_works() ->
         await settle()
         assert len(app.built) == 2
         broken = False
+        await clock.advance(RETRY_S)
+        assert len(app.built) == 2  # until a visitor's session has worked
         await context.create_session_if_needed("second")
         await settle()
         assert len(app.built) == 5
+
+
+async def test_an_application_that_fails_only_when_built_ahead_is_tried_less_and_less() -> None:
+    def only_for_visitors(document: Document) -> None:
+        if building_ahead.get() is not None:
+            raise LookupError("nobody is here")
+
+    app = App(only_for_visitors)
+    async with prewarmed(app, size=1) as (context, events, clock):
+        for number in range(400):  # one visitor a second
+            await context.create_session_if_needed(f"visitor-{number}")
+            await clock.advance(1.0)
+        failed = len(events.of(PrewarmingStopped))
+        # After 10, 20, 40, 80, 160 seconds: 5 more tries in 400 seconds.
+        assert failed == 1 + 5
+        assert len(app.built) == 400 + failed
+
+
+async def test_a_session_that_could_be_built_ahead_makes_up_for_failures() -> None:
+    broken = False
+
+    def now_and_then(document: Document) -> None:
+        if broken:
+            raise LookupError("not now")
+
+    app = App(now_and_then)
+    async with prewarmed(app, size=1) as (context, events, clock):
+        for number in range(3):
+            broken = True
+            await context.create_session_if_needed(f"a-{number}")  # takes the one that is ready
+            await clock.advance(GRACE_S)
+            broken = False
+            assert len(events.of(PrewarmingStopped)) == number + 1
+            await clock.advance(RETRY_S)
+            await context.create_session_if_needed(f"b-{number}")
+            await settle()  # it works again, after the shortest time
 
 
 async def test_without_the_setting_nothing_is_built_ahead() -> None:

@@ -28,6 +28,11 @@ GRACE_S = 0.2
 #: Seconds after which a session that nobody has taken is built anew.
 MAX_AGE_S = 600.0
 
+#: Seconds after a failure in which the application is not built ahead again; twice as many after
+#: each further failure in a row.
+RETRY_S = 10.0
+MAX_RETRY_S = 3600.0
+
 _Hook = TypeVar("_Hook", bound=Callable[..., object])
 
 
@@ -128,7 +133,7 @@ class _State(Enum):
     #: Not started.
     RESTING = auto()
     FILLING = auto()
-    #: The application has failed; it goes on when a visitor's session works.
+    #: The application has failed; it goes on when a visitor's session works, after some time.
     FAILED = auto()
     #: For good: closed, or the application cannot be built ahead.
     RETIRED = auto()
@@ -165,6 +170,8 @@ class Prewarming:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._state = _State.RESTING
+        self._failures = 0  # in a row
+        self._retry_at = 0.0
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -176,8 +183,12 @@ class Prewarming:
             self._task = asyncio.get_running_loop().create_task(self._keep_filled())
 
     def resume(self) -> None:
-        """The application works: go on if it had failed."""
-        if self._state is _State.FAILED:
+        """The application works: go on if it had failed.
+
+        An application may fail whenever it is built ahead and work for every visitor; hence the
+        time that has to pass, which grows.
+        """
+        if self._state is _State.FAILED and self._now() >= self._retry_at:
             self._state = _State.RESTING
             self.start()
 
@@ -226,10 +237,13 @@ class Prewarming:
                     session = await self._build()
                 except BuildError:
                     self._state = _State.FAILED
+                    self._retry_at = self._now() + min(RETRY_S * 2**self._failures, MAX_RETRY_S)
+                    self._failures += 1
                     break
                 if session is None:
                     self._state = _State.RETIRED
                     break
+                self._failures = 0
                 took = self._now() - began
                 self._demand.built(took, resident_bytes() - before)
                 self._ready.append((session, self._now()))
