@@ -266,12 +266,12 @@ async def test_a_thread_that_is_stuck_holds_nobody_once_the_execution_is_closed(
 async def test_too_many_documents_that_wait_to_be_built_are_refused() -> None:
     with closing(Bench(queue=1)) as bench:
         gates = [Gate(), Gate()]
-        first = asyncio.create_task(bench.execution.build("/app", gates[0]))
+        first = asyncio.create_task(bench.execution.build("/app", "id", gates[0]))
         await asyncio.to_thread(gates[0].begun.wait, 10)
-        second = asyncio.create_task(bench.execution.build("/app", gates[1]))
+        second = asyncio.create_task(bench.execution.build("/app", "id", gates[1]))
         await asyncio.sleep(0)
         with pytest.raises(BusyError, match="1 documents wait") as caught:
-            await bench.execution.build("/app", Gate())
+            await bench.execution.build("/app", "id", Gate())
         assert caught.value.retry_after_s > 0
         for gate in gates:
             gate.may_end.set()
@@ -282,6 +282,6 @@ async def test_building_has_a_habit_for_each_application() -> None:
     with closing(Bench()) as bench:
         work = bench.taking(QUICK)
         here = threading.get_ident()
-        places = [await bench.execution.build("/a", work) == here for _ in range(4)]
+        places = [await bench.execution.build("/a", "id", work) == here for _ in range(4)]
         assert places == [False, False, False, True]
-        assert await bench.execution.build("/b", work) != here
+        assert await bench.execution.build("/b", "id", work) != here

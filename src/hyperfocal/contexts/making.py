@@ -133,6 +133,7 @@ class SessionMaker:
                 async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
                     await self._execution.build(
                         self._url,
+                        session.id,
                         lambda: build_document(application, document, self._url, check=check),
                     )
             except TimeoutError as error:

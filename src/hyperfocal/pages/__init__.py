@@ -3,18 +3,38 @@
 Knows no HTTP: functions of values to text.
 """
 
-from hyperfocal.pages.document import autoload_script, document_page
+from hyperfocal.pages.document import (
+    autoload_script,
+    document_page,
+    is_plain,
+    page_head,
+    page_rest,
+)
 from hyperfocal.pages.index import IndexEntry, index_page
-from hyperfocal.pages.notices import failure_page, failure_script, notice_page
-from hyperfocal.pages.resources import StaticFiles
+from hyperfocal.pages.notices import (
+    failure_page,
+    failure_script,
+    notice_page,
+    waiting_end,
+    waiting_failure,
+    waiting_note,
+)
+from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
     "IndexEntry",
+    "PageBundle",
     "StaticFiles",
     "autoload_script",
     "document_page",
     "failure_page",
     "failure_script",
     "index_page",
+    "is_plain",
     "notice_page",
+    "page_head",
+    "page_rest",
+    "waiting_end",
+    "waiting_failure",
+    "waiting_note",
 )

@@ -15,7 +15,7 @@ from jinja2 import Template
 from hyperfocal.pages.resources import PageBundle
 from hyperfocal.pages.shells import fill_autoload, page_shell
 
-__all__ = ("autoload_script", "document_page")
+__all__ = ("autoload_script", "document_page", "is_plain", "page_head", "page_rest")
 
 
 def document_page(document: Document, token: str, bundle: PageBundle) -> str:
@@ -26,10 +26,10 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
         token: lets the page open its websocket.
         bundle: the tags for BokehJS.
     """
+    if is_plain(document):
+        return page_head(document.title, bundle) + page_rest(document, token)
     item = RenderItem(token=token, roots=document.roots, use_for_title=True)
     template, title = document.template, document.title
-    if template is FILE and title:  # which reads no variables
-        return page_shell(settings.dev).page(bundle.scripts, bundle.styles, title, item)
     return html_page_for_render_items(
         (bundle.scripts, bundle.styles),
         {},
@@ -38,6 +38,22 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
         template=_compiled(template) if isinstance(template, str) else template,
         template_variables=document.template_variables,
     )
+
+
+def is_plain(document: Document) -> bool:
+    """Whether a document's page is Bokeh's default one, of which the head can be sent before."""
+    return document.template is FILE and bool(document.title)  # that template reads no variables
+
+
+def page_head(title: str, bundle: PageBundle) -> str:
+    """The head of a plain document's page. BokehJS replaces the title by the document's own."""
+    return page_shell(settings.dev).head(bundle.scripts, bundle.styles, title)
+
+
+def page_rest(document: Document, token: str) -> str:
+    """What follows the head. Read the document in a turn."""
+    item = RenderItem(token=token, roots=document.roots, use_for_title=True)
+    return page_shell(settings.dev).rest(item)
 
 
 @lru_cache(maxsize=64)

@@ -7,19 +7,63 @@ import json
 from hyperfocal.errors import BuildError
 from hyperfocal.pages.templating import render
 
-__all__ = ("failure_page", "failure_script", "notice_page")
+__all__ = (
+    "failure_page",
+    "failure_script",
+    "notice_page",
+    "waiting_end",
+    "waiting_failure",
+    "waiting_note",
+)
+
+_FAILED = "This application could not be started"
+_WHAT_NOW = (
+    "It failed while it was preparing your page. The details are in the server's log. "
+    "You can try again; if it fails again, please tell whoever runs it."
+)
 
 
 def failure_page(error: BuildError, *, dev: bool) -> str:
     """What a person sees of an application that failed; the traceback in development mode only."""
-    return render(
-        "notice.html",
-        title="This application could not be started",
-        text=(
-            "It failed while it was preparing your page. The details are in the server's log. "
-            "You can try again; if it fails again, please tell whoever runs it."
-        ),
-        detail=f"{error.summary}\n\n{error.detail}".strip() if dev else "",
+    detail = f"{error.summary}\n\n{error.detail}".strip() if dev else ""
+    return render("notice.html", title=_FAILED, text=_WHAT_NOW, detail=detail)
+
+
+#: Within the body of a page whose head has been sent. Bokeh's own page has no style for text.
+_WAITING = (
+    '<p id="hyperfocal-waiting" role="status" style="margin:4rem auto;max-width:40rem;'
+    'padding:0 1.5rem;font:16px/1.55 system-ui,sans-serif;color:CanvasText;text-align:center">'
+    "{text}</p>\n"
+)
+_PLACE = "document.getElementById('hyperfocal-waiting')"
+
+
+def waiting_note(place: int, *, first: bool) -> str:
+    """What a page says while its document is not there yet.
+
+    Args:
+        place: the visitor's place in the line of those who wait; 0: it is their turn.
+        first: nothing has been said before.
+    """
+    text = "This page is being prepared …"
+    if place:
+        text = f"Many people are here at the moment. You are number {place} in line …"
+    if first:
+        return _WAITING.format(text=text)
+    return f"<script>{_PLACE}.textContent = {json.dumps(text)};</script>\n"
+
+
+def waiting_end() -> str:
+    """Takes the note away."""
+    return f"<script>{_PLACE}.remove();</script>\n"
+
+
+def waiting_failure() -> str:
+    """In a page whose head has been sent: the application has failed."""
+    return (
+        '<div role="alert" style="margin:4rem auto;max-width:40rem;padding:0 1.5rem;'
+        'font:16px/1.55 system-ui,sans-serif;color:CanvasText">'
+        f"<h1>{_FAILED}</h1><p>{_WHAT_NOW}</p></div>\n</body>\n</html>\n"
     )
 
 

@@ -7,7 +7,7 @@ Bokeh's own functions make of the same values.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,17 +27,29 @@ class Form:
     """A text with named blanks.
 
     Args:
-        text: the text, with marks where the blanks are.
-        marks: the mark of each blank, by its name.
+        text: the pieces between the blanks, one more than there are blanks.
+        blanks: the names of the blanks, in order.
     """
 
-    def __init__(self, text: str, marks: Mapping[str, str]) -> None:
-        names = {mark: name for name, mark in marks.items()}
-        pattern = "|".join(re.escape(mark) for mark in marks.values())
+    def __init__(self, text: Sequence[str], blanks: Sequence[str]) -> None:
+        self._text = text
+        self._blanks = blanks
+
+    @classmethod
+    def parse(cls, text: str, *names: str) -> Form:
+        """A form from text that holds ``_MARKS`` where its blanks are."""
+        marks = {_MARKS[name]: name for name in names}
         # Text and marks take turns.
-        pieces = re.split(f"({pattern})", text)
-        self._text = pieces[::2]
-        self._blanks = [names[mark] for mark in pieces[1::2]]
+        pieces = re.split(f"({'|'.join(map(re.escape, marks))})", text)
+        return cls(pieces[::2], [marks[mark] for mark in pieces[1::2]])
+
+    def split(self, name: str) -> tuple[Form, Form]:
+        """What is before a blank that is there once, and the rest, with it."""
+        at = self._blanks.index(name)
+        return (
+            Form(self._text[: at + 1], self._blanks[:at]),
+            Form(["", *self._text[at + 1 :]], self._blanks[at:]),
+        )
 
     def fill(self, **values: str) -> str:
         """The text with these values in its blanks."""
@@ -72,9 +84,10 @@ class PageShell:
         pairs = enumerate(zip(bare, rooted, strict=False))
         begin = next(at for at, (one, other) in pairs if one != other)
         end = begin + len(rooted) - len(bare)
-        self._div = Form(rooted[begin:end], _marks("element", "root"))
+        self._div = Form.parse(rooted[begin:end], "element", "root")
         page = bare[:begin] + _MARKS["divs"] + bare[begin:]
-        self._page = Form(page, _marks("scripts", "styles", "title", "items", "json_id", "divs"))
+        whole = Form.parse(page, "scripts", "styles", "title", "items", "json_id", "divs")
+        self._head, self._rest = whole.split("divs")
 
     @staticmethod
     def _render(roots: dict[Any, Any]) -> str:
@@ -86,24 +99,26 @@ class PageShell:
         assert found is not None
         return page.replace(found[1], _MARKS["json_id"]).replace(_json(item), _MARKS["items"])
 
-    def page(self, scripts: str, styles: str, title: str, item: RenderItem) -> str:
-        """The HTML of a page.
+    def head(self, scripts: str, styles: str, title: str) -> str:
+        """The beginning of the page, up to the body: what does not depend on the document.
 
         Args:
             scripts: the tags for scripts.
             styles: the tags for style sheets.
             title: the document's title, not empty.
+        """
+        return self._head.fill(scripts=scripts, styles=styles, title=escape(title))
+
+    def rest(self, item: RenderItem) -> str:
+        """What follows the head: the places of the roots, and what shows the document there.
+
+        Args:
             item: token and roots of the document.
         """
         fill_div = self._div.fill
         divs = [fill_div(element=at, root=root) for root, at in item.roots.to_json().items()]
-        return self._page.fill(
-            scripts=scripts,
-            styles=styles,
-            title=escape(title),
-            items=_json(item),
-            json_id=make_globally_unique_css_safe_id(),
-            divs="".join(divs),
+        return self._rest.fill(
+            items=_json(item), json_id=make_globally_unique_css_safe_id(), divs="".join(divs)
         )
 
 
@@ -117,7 +132,7 @@ def autoload_form(bundle: Bundle) -> Form:
     """Bokeh's autoload script, to be filled by ``fill_autoload``. Adds a script to the bundle."""
     bundle.js_raw.append(_MARKS["scripts"])
     text = AUTOLOAD_JS.render(bundle=bundle, elementid=_MARKS["element"])
-    return Form(text, _marks("scripts", "element"))
+    return Form.parse(text, "scripts", "element")
 
 
 def fill_autoload(form: Form, script: str, element_id: str) -> str:
@@ -130,10 +145,6 @@ def fill_autoload(form: Form, script: str, element_id: str) -> str:
     """
     # As far as the template indents the scripts of its bundle.
     return form.fill(scripts=do_indent(script, 6), element=element_id)
-
-
-def _marks(*names: str) -> dict[str, str]:
-    return {name: _MARKS[name] for name in names}
 
 
 def _json(item: RenderItem) -> str:

@@ -226,7 +226,11 @@ class Execution:
             return self.in_place(habit, call)
         return await self._in_thread(self._callback_workers, habit, call, url, abandon=abandon)
 
-    async def build(self, url: str, call: Callable[[], _T]) -> _T:
+    def place_in_line(self, session_id: str) -> int:
+        """How many documents are built before this session's, and its own; 0: it does not wait."""
+        return self._build_workers.place(session_id)
+
+    async def build(self, url: str, session_id: str, call: Callable[[], _T]) -> _T:
         """Build a document of the application at this URL path, wherever that may be.
 
         A caller that is cancelled leaves the thread alone with it.
@@ -239,7 +243,9 @@ class Execution:
             return self.in_place(habit, call)
         if self._build_workers.waiting >= self._build_queue:
             raise BusyError(f"{self._build_workers.waiting} documents wait to be built")
-        return await self._in_thread(self._build_workers, habit, call, url, abandon=True)
+        return await self._in_thread(
+            self._build_workers, habit, call, url, key=session_id, abandon=True
+        )
 
     async def in_thread(self, habit: Habit, call: Callable[[], _T], name: str = "") -> _T:
         """Have a worker thread call it, in a copy of this context.
@@ -256,6 +262,7 @@ class Execution:
         call: Callable[[], _T],
         name: str,
         *,
+        key: object = None,
         abandon: bool = False,
     ) -> _T:
         took = 0.0
@@ -268,7 +275,7 @@ class Execution:
             finally:
                 took = self.now() - began
 
-        future = workers.submit(timed, name)
+        future = workers.submit(timed, name, key)
         try:
             return await (future if abandon else _ended(future))
         finally:

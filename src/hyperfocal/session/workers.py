@@ -30,11 +30,12 @@ _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPriva
 class _Job:
     """One call, and the future of the event loop that waits for it."""
 
-    __slots__ = ("call", "context", "future", "loop", "name")
+    __slots__ = ("call", "context", "future", "key", "loop", "name")
 
-    def __init__(self, call: Callable[[], Any], name: str) -> None:
+    def __init__(self, call: Callable[[], Any], name: str, key: object) -> None:
         self.call = call
         self.name = name
+        self.key = key
         self.context: Context = copy_context()
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
@@ -95,17 +96,27 @@ class Workers:
         """How many calls wait for a thread that has something else to do."""
         return max(0, len(self._jobs) + len(self._running) - self._limit)
 
-    def submit(self, call: Callable[[], _T], name: str = "") -> asyncio.Future[_T]:
+    def place(self, key: object) -> int:
+        """The place in line of the call with this key: 1 is next, 0 is none, or that it runs."""
+        for place, job in enumerate(list(self._jobs), 1):
+            if job.key == key:
+                return place
+        return 0
+
+    def submit(
+        self, call: Callable[[], _T], name: str = "", key: object = None
+    ) -> asyncio.Future[_T]:
         """Have a thread call it, in a copy of the caller's context. On an event loop.
 
         Args:
             call: takes no arguments.
             name: names the thread meanwhile, for whoever looks at a stack.
+            key: finds the call's ``place`` in line.
 
         Returns:
             A future of the running loop. Cancelling it does not stop the call.
         """
-        job = _Job(call, name)
+        job = _Job(call, name, key)
         with self._guard:
             self._jobs.append(job)
             if len(self._jobs) <= self._idle:

@@ -20,8 +20,8 @@ from hyperfocal.web.endpoints import (
     health,
     index,
     not_found,
-    root_url,
 )
+from hyperfocal.web.pages import root_url
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
 from hyperfocal.web.websocket import NoSuchWebSocket, WebSocketEndpoint

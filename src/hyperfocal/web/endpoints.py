@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -16,64 +15,22 @@ from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
     IndexEntry,
     autoload_script,
-    document_page,
-    failure_page,
     failure_script,
     index_page,
     notice_page,
 )
-from hyperfocal.telemetry import BuildFailed, ConnectionRefused
+from hyperfocal.web.pages import PageEndpoint, refused, root_url
 from hyperfocal.web.site import Served, Site
 
-__all__ = ("Endpoint", "application_endpoints", "health", "index", "not_found", "root_url")
+__all__ = ("Endpoint", "application_endpoints", "health", "index", "not_found")
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-#: A page holds a token: nobody may keep it.
-_PAGE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _ELEMENT_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
-
-
-def root_url(site: Site, request: Request) -> str:
-    """Where the server's URLs begin, as a path with a slash at its end."""
-    mounted = str(request.scope.get("root_path", "")).rstrip("/")
-    return f"{mounted}{site.settings.prefix}/"
 
 
 def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
     """The endpoints of one application, by the name of their route."""
-
-    def failed(error: BuildError) -> Response:
-        html = failure_page(error, dev=site.settings.dev)
-        return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
-
-    async def page(request: Request) -> Response:
-        if request.method == "HEAD":
-            return HTMLResponse(headers=_PAGE_HEADERS)
-        try:
-            session, token = await site.open_page(served, request.scope, request.query_params)
-        except AuthError as error:
-            return _refused(site, served, request, error)
-        except BusyError as error:
-            html = notice_page(
-                "Please come back in a moment",
-                f"This server is busy: {error.reason}. Reload the page in some seconds.",
-            )
-            headers = {**_PAGE_HEADERS, **_retry_after(site, served, request, error)}
-            return HTMLResponse(html, status_code=503, headers=headers)
-        except BuildError as error:
-            return failed(error)
-        try:
-            bundle = site.statics.bundle(root_url(site, request))
-            async with session.turn() as turn:
-                html = document_page(turn.document, token, bundle)
-        except Exception as raised:  # the application's template, most likely
-            detail = "".join(traceback.format_exception(raised))
-            failure = BuildError(served.url, f"{type(raised).__name__}: {raised}", detail)
-            site.telemetry.emit(BuildFailed(served.url, session.id, failure, detail))
-            return failed(failure)
-        # A title may hold half a surrogate pair, which has no place in a page.
-        return HTMLResponse(html.encode("utf-8", "replace"), headers=_PAGE_HEADERS)
 
     async def autoload(request: Request) -> Response:
         cors = _cors(site, request)
@@ -90,13 +47,15 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         if absolute_url is not None and urlsplit(absolute_url).scheme not in ("http", "https"):
             return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
         try:
-            _, token = await site.open_page(served, request.scope, request.query_params)
+            visit = site.admit(served, request.scope, request.query_params)
+            await site.session_of(served, visit)
         except AuthError as error:
-            _refused(site, served, request, error)
+            refused(site, served, request, error.reason)
             return _script(failure_script(error.reason, element_id), 403, cors)
         except BusyError as error:
             text = "This server is busy. Reload the page in some seconds."
-            headers = {**cors, **_retry_after(site, served, request, error)}
+            refused(site, served, request, error.reason)
+            headers = {**cors, "Retry-After": str(error.retry_after_s)}
             return _script(failure_script(text, element_id), 503, headers)
         except BuildError as error:
             detail = f" ({error.summary})" if site.settings.dev else ""
@@ -112,7 +71,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
         script = autoload_script(
-            token,
+            visit.token,
             element_id,
             bundle,
             app_path=request.query_params.get("bokeh-app-path"),
@@ -124,7 +83,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         data: Any = served.context.application.metadata
         return JSONResponse({"url": served.url, "data": data() if callable(data) else data or {}})
 
-    return {"page": page, "autoload": autoload, "metadata": metadata}
+    return {"page": PageEndpoint(site, served).answer, "autoload": autoload, "metadata": metadata}
 
 
 def _script(text: str, status: int, headers: dict[str, str]) -> Response:
@@ -149,22 +108,6 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
     if origin is not None and site.origins.allows(origin):
         headers["Access-Control-Allow-Credentials"] = "true"
     return headers
-
-
-def _retry_after(site: Site, served: Served, request: Request, error: BusyError) -> dict[str, str]:
-    """Count the refusal; the header that says when to come back."""
-    site.telemetry.emit(ConnectionRefused(served.url, _peer(request), error.reason))
-    return {"Retry-After": str(error.retry_after_s)}
-
-
-def _peer(request: Request) -> str:
-    return request.client.host if request.client else "a local client"
-
-
-def _refused(site: Site, served: Served, request: Request, error: AuthError) -> Response:
-    site.telemetry.emit(ConnectionRefused(served.url, _peer(request), error.reason))
-    html = notice_page("You cannot open this page", f"{error.reason}.")
-    return HTMLResponse(html, status_code=403, headers=_PAGE_HEADERS)
 
 
 def index(site: Site) -> Endpoint:

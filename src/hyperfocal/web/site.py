@@ -23,7 +23,7 @@ from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
-__all__ = ("Served", "Site")
+__all__ = ("Served", "Site", "Visit")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -50,6 +50,16 @@ class Served:
     def path(self) -> str:
         """The URL path without a slash at its end: "" or "/name"."""
         return self.url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a page. ``token`` is what lets the page connect to its session."""
+
+    session_id: str
+    request: SessionRequest
+    payload: Mapping[str, Any]
+    token: str
 
 
 class Site:
@@ -151,10 +161,8 @@ class Site:
 
     # --- sessions -----------------------------------------------------------------------------
 
-    async def open_page(
-        self, served: Served, scope: Scope, arguments: Mapping[str, str]
-    ) -> tuple[Session, str]:
-        """The session for a page request, and the token with which the page connects to it.
+    def admit(self, served: Served, scope: Scope, arguments: Mapping[str, str]) -> Visit:
+        """Who asks for a page, and for which session.
 
         Args:
             served: the application.
@@ -163,18 +171,25 @@ class Site:
 
         Raises:
             AuthError: the request brings a session id that is not taken.
-            BuildError: the application failed.
         """
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
         request = read_request(scope)
         extra = {**known, **self._process_request(served, request)}
         payload = {**request.payload(), **extra}
-        session = await served.context.create_session_if_needed(
-            session_id, request, payload=payload
-        )
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
-        return session, token
+        return Visit(session_id, request, payload, token)
+
+    async def session_of(self, served: Served, visit: Visit) -> Session:
+        """The session for a visit, made now if there is none.
+
+        Raises:
+            BuildError: the application failed.
+            BusyError: too many sessions are being made.
+        """
+        return await served.context.create_session_if_needed(
+            visit.session_id, visit.request, payload=visit.payload
+        )
 
     def _given_session(
         self, served: Served, scope: Scope, arguments: Mapping[str, str]
