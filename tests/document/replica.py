@@ -25,6 +25,7 @@ from hyperfocal.document import (
     EncodedPatch,
     RecordingCallbackManager,
     apply_patch,
+    changes_of,
     decode_patch,
     encode_changes,
     encode_document,
@@ -310,7 +311,7 @@ class Desk:
         patch: DecodedPatch | None = None,
     ) -> tuple[EncodedPatch | None, EncodedPatch | None]:
         """Encode what happened for the originator and for everybody else."""
-        changes = self.recorder.changes.take()
+        changes = changes_of(self.recorder.changes.take())
         fresh = unseen_models(self.document)
         mine = None
         if originator is not None:

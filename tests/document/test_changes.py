@@ -9,7 +9,14 @@ import pytest
 from bokeh.models import Column, ColumnDataSource, Model
 from bokeh.models.widgets import Div, Slider
 
-from hyperfocal.document import Document, EncodedPatch, apply_patch, decode_patch, encode_changes
+from hyperfocal.document import (
+    Document,
+    EncodedPatch,
+    apply_patch,
+    changes_of,
+    decode_patch,
+    encode_changes,
+)
 from tests.document.replica import Desk, Ref, Replica, events_of, manager
 
 
@@ -561,7 +568,7 @@ def test_callbacks_run_once_although_listeners_hear_of_the_change_too(page: Page
 
 def test_a_value_without_a_json_form_is_refused(page: Page) -> None:
     page.box.tags = [object()]
-    changes = page.desk.recorder.changes.take()
+    changes = changes_of(page.desk.recorder.changes.take())
     with pytest.raises(ValueError, match="serialize"):
         encode_changes(page.document, changes, fresh=())
 

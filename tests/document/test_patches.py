@@ -15,7 +15,14 @@ from bokeh.models import Column, ColumnDataSource, Range1d
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.models.widgets import Button, Div, Slider
 
-from hyperfocal.document import Document, apply_patch, decode_patch, new_document, patches
+from hyperfocal.document import (
+    Document,
+    apply_patch,
+    changes_of,
+    decode_patch,
+    new_document,
+    patches,
+)
 from hyperfocal.document.rehearsal import CHECKS, Rehearsal
 from hyperfocal.errors import PatchError
 from hyperfocal.wire import Buffer
@@ -112,7 +119,7 @@ def test_a_value_is_set(page: Page) -> None:
 
 def test_the_setter_of_a_change_is_the_client(page: Page) -> None:
     page.take(page.set_value(42))
-    (change,) = page.desk.recorder.changes.take()
+    (change,) = changes_of(page.desk.recorder.changes.take())
     assert change.setters == (CLIENT,)
     assert not change.concerns(CLIENT)
     assert change.concerns(object()) and change.concerns(None)

@@ -37,6 +37,11 @@ class Peer:
             if message is not None:
                 self.messages.append(message)
 
+    lagging = False
+
+    def give_up(self) -> None:
+        """Not part of these tests."""
+
     def end(self, reason: str) -> None:
         self.ended = reason
 
@@ -597,6 +602,11 @@ async def test_messages_are_json_in_three_text_frames() -> None:
     class Raw:
         def offer(self, frames: tuple[Frame, ...]) -> None:
             raw_frames.extend(frames)
+
+        lagging = False
+
+        def give_up(self) -> None:
+            raise AssertionError
 
         def end(self, reason: str) -> None:
             raise AssertionError(reason)

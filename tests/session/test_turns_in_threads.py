@@ -38,6 +38,11 @@ class Peer:
             if message is not None:
                 self.messages.append(message)
 
+    lagging = False
+
+    def give_up(self) -> None:
+        """Not part of these tests."""
+
     def end(self, reason: str) -> None:
         """Not part of these tests."""
 
@@ -402,14 +407,14 @@ async def test_encoding_on_the_way_has_a_credit(monkeypatch: pytest.MonkeyPatch)
     bench = Bench()
     peer = bench.peer()
     encoded: list[float] = []
-    so_far = bench.session.so_far
+    so_far = bench.session.broadcast.so_far
 
     def costly(turn: Any) -> Any:
         encoded.append(bench.clock.monotonic())
         bench.clock.set(bench.clock.monotonic() + 0.004)
         return so_far(turn)
 
-    monkeypatch.setattr(bench.session, "so_far", costly)
+    monkeypatch.setattr(bench.session.broadcast, "so_far", costly)
     async with running(bench, *(bench.say(str(number)) for number in range(40))) as code:
         for _ in range(40):
             await code.step()
@@ -505,13 +510,13 @@ async def test_a_thread_that_async_code_starts_is_not_encoded_by_another() -> No
     peer = bench.peer()
     steps = Steps(bench.say("1"), bench.say("2"))
     encoders: list[int] = []
-    so_far = bench.session.so_far
+    so_far = bench.session.broadcast.so_far
 
     def noted(turn: Any) -> Any:
         encoders.append(threading.get_ident())
         return so_far(turn)
 
-    bench.session.so_far = noted  # type: ignore[method-assign]
+    bench.session.broadcast.so_far = noted  # type: ignore[method-assign]
 
     async def work(_: Any) -> None:
         await asyncio.to_thread(steps)

@@ -92,6 +92,26 @@ class Connection:
         self._dev = dev
         self._decoder = Decoder(limits)
         self._open = False
+        outbox.on_room = self._has_room
+
+    @property
+    def lagging(self) -> bool:
+        """Whether so much waits for the client that it had better be told less often."""
+        return self._outbox.lagging
+
+    def _has_room(self) -> None:
+        self._session.has_room(self)
+
+    def give_up(self) -> None:
+        """The client has missed too much: have it come back and pull the document."""
+        if not self._outbox.overflowed:
+            self._outbox.overflow()
+            self._overflowed()
+
+    def _overflowed(self) -> None:
+        self._telemetry.emit(
+            OutboxOverflowed(self._url, self._session.id, self._outbox.queued_bytes)
+        )
 
     def open(self) -> None:
         """Join the session and send the ACK for which the client waits.
@@ -115,9 +135,7 @@ class Connection:
     def offer(self, frames: tuple[Frame, ...]) -> None:
         """Queue the frames of one message for the client. Never blocks."""
         if not self._outbox.overflowed and not self._outbox.offer(frames):
-            self._telemetry.emit(
-                OutboxOverflowed(self._url, self._session.id, self._outbox.queued_bytes)
-            )
+            self._overflowed()
 
     def end(self, reason: str) -> None:
         """The session is over: let what is queued leave, then close."""
@@ -249,6 +267,7 @@ class Connection:
             self._reply_error(message, f"the document cannot be encoded: {error}", error)
             return
         self._session.subscribe(self)
+        self._session.told_all(self)
         self.offer(
             reply(
                 self._session.message_ids,

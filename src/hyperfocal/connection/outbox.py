@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ __all__ = ("CloseRequest", "Outbox")
 
 #: "Try again later" (RFC 6455 registry): stock BokehJS comes back and pulls the document afresh.
 OVERFLOW_CODE = 1013
+
+#: What may wait before a client is told of later turns in one message.
+_LAG_BYTES = 1024 * 1024
+#: Frames that may wait, however small.
+_MAX_FRAMES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,21 @@ class Outbox:
     Args:
         max_bytes: the bound. One message larger than that is let through when nothing else waits.
         wake: called when there is something to take or the close request changes; must not block.
+
+    Attributes:
+        on_room: called on the event loop after a client that lagged has taken what waited for it.
     """
 
-    __slots__ = ("_closing", "_frames", "_max_bytes", "_queued", "_taken", "_wake")
+    __slots__ = (
+        "_closing",
+        "_frames",
+        "_lagged",
+        "_max_bytes",
+        "_queued",
+        "_taken",
+        "_wake",
+        "on_room",
+    )
 
     def __init__(self, max_bytes: int, wake: Callable[[], None]) -> None:
         self._max_bytes = max_bytes
@@ -41,6 +59,17 @@ class Outbox:
         self._queued = 0
         self._taken = 0
         self._closing: CloseRequest | None = None
+        self._lagged = False
+        self.on_room: Callable[[], None] | None = None
+
+    @property
+    def lagging(self) -> bool:
+        """Whether so much waits that what comes next had better not be queued as it comes.
+
+        Looking at it makes ``on_room`` being called later.
+        """
+        self._lagged = self._queued > _LAG_BYTES
+        return self._lagged
 
     @property
     def queued_bytes(self) -> int:
@@ -66,9 +95,10 @@ class Outbox:
         if self._closing is not None:
             return not self.overflowed
         size = sum(map(len, frames))
-        if self._queued and self._queued + size > self._max_bytes:
-            self.close(OVERFLOW_CODE, "the client does not read; come back and pull again")
-            self._frames.clear()
+        if (self._queued and self._queued + size > self._max_bytes) or (
+            len(self._frames) > _MAX_FRAMES
+        ):
+            self.overflow()
             return False
         self._frames.extend(frames)
         self._queued += size
@@ -85,6 +115,14 @@ class Outbox:
         """All that was taken has left."""
         self._queued -= self._taken
         self._taken = 0
+        if self._lagged and self.on_room is not None and self._queued <= _LAG_BYTES:
+            self._lagged = False
+            asyncio.get_running_loop().call_soon(self.on_room)
+
+    def overflow(self) -> None:
+        """Throw away what is queued and have the connection closed: the client does not read."""
+        self.close(OVERFLOW_CODE, "the client does not read; come back and pull again")
+        self._frames.clear()
 
     def close(self, code: int, reason: str) -> None:
         """Take nothing more; the transport closes when what is queued has been sent."""

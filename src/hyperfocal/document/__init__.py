@@ -14,7 +14,7 @@ from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
 from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
-from hyperfocal.document.changes import Change, Changes
+from hyperfocal.document.changes import Change, Changes, changes_of
 from hyperfocal.document.curdoc import (
     current_document,
     enter_document,
@@ -36,6 +36,7 @@ from hyperfocal.document.documents import (
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
 from hyperfocal.document.handlers import own_session_hook, session_created_hook
 from hyperfocal.document.listeners import listeners
+from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 from hyperfocal.document.running import script_run
 
@@ -47,10 +48,12 @@ __all__ = (
     "Document",
     "DocumentPatchedEvent",
     "EncodedPatch",
+    "Missed",
     "Model",
     "RecordingCallbackManager",
     "adopt_document",
     "apply_patch",
+    "changes_of",
     "current_document",
     "decode_patch",
     "dispose",

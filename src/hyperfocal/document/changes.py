@@ -23,7 +23,7 @@ from bokeh.document.events import (
 )
 from bokeh.model import Model
 
-__all__ = ("Change", "Changes", "keep_payload")
+__all__ = ("Change", "Changes", "changes_of", "keep_payload")
 
 
 class Change(NamedTuple):
@@ -65,21 +65,22 @@ class Changes:
         keep_payload(event)
         self._events.append(event)
 
-    def take(self) -> list[Change]:
-        """What has to be said, in order; nothing is left behind."""
+    def take(self) -> list[DocumentPatchedEvent]:
+        """The events, in order; nothing is left behind."""
         events, self._events = self._events, []
-        return _changes_of(events)
+        return events
 
-    def peek(self) -> list[Change]:
-        """What ``take`` would give; everything stays."""
-        return _changes_of(list(self._events))
+    def peek(self) -> list[DocumentPatchedEvent]:
+        """The events, in order; they stay."""
+        return list(self._events)
 
     def drop(self, count: int) -> None:
         """Forget the first so many events: they have been said."""
         del self._events[:count]
 
 
-def _changes_of(events: list[DocumentPatchedEvent]) -> list[Change]:
+def changes_of(events: list[DocumentPatchedEvent]) -> list[Change]:
+    """What has to be said of these events, in order."""
     if len(events) == 1 or _all_different(events):
         return [Change(event, (event.setter,), _cols(event)) for event in events]
     return _coalesce(events)

@@ -1,78 +1,193 @@
-"""From the changes of a turn to the outboxes of clients."""
+"""From the changes of turns to the outboxes of clients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from hyperfocal.document import Change, Document, EncodedPatch, Model, encode_changes, unseen_models
-from hyperfocal.session.presence import Client
-from hyperfocal.wire import Frame, Kind, encode
+from hyperfocal.document import (
+    Change,
+    Changes,
+    Document,
+    DocumentPatchedEvent,
+    EncodedPatch,
+    Missed,
+    Model,
+    changes_of,
+    encode_changes,
+    mark_seen,
+    mark_these_seen,
+    unseen_models,
+)
+from hyperfocal.session.presence import Client, Presence
+from hyperfocal.wire import Frame, Kind, MessageIds, encode
 
 if TYPE_CHECKING:
     from hyperfocal.session.turn import Turn
 
-__all__ = ("addressed",)
+__all__ = ("Broadcast", "Said")
 
 
-def addressed(
-    turn: Turn,
-    changes: list[Change],
-    clients: Iterable[Client],
-    unencodable: Callable[[Change, Exception], None],
-) -> list[tuple[Client, tuple[Frame, ...]]]:
-    """Encode changes once per audience. What to offer, and to whom.
+class Said(NamedTuple):
+    """What the first events of a turn tell, and to whom.
+
+    Attributes:
+        messages: what to offer to whom.
+        behind: who does not keep up and has to be told later.
+        events: what it is about.
+        fresh: models that are new in it.
+    """
+
+    messages: list[tuple[Client, tuple[Frame, ...]]]
+    behind: list[Client]
+    events: Sequence[DocumentPatchedEvent]
+    fresh: frozenset[Model]
+
+
+class Broadcast:
+    """The changes of a session's turns on their way to its clients.
 
     Everybody is one audience. Each client that has had a hand in the changes is one of its own,
     because it must not hear of its own doing; under ``hold()`` that may be somebody else than the
-    turn's originator.
+    turn's originator. So is a client that did not keep up: while its outbox is full enough
+    (``Client.lagging``), nothing is encoded for it. What it misses is remembered as events, and
+    told as if all those turns had been one, once it has room again or sends a request.
 
     Args:
-        turn: the turn that ends, or lets out what it has done so far.
-        changes: what has to be said.
-        clients: whom to tell.
+        document: the session's document.
+        presence: who is there.
+        message_ids: source of message ids.
         unencodable: called with a change that has no JSON form; the others are said all the same.
+
+    Attributes:
+        changes: what has happened and has not been said.
     """
-    document = turn.document
-    fresh = unseen_models(document)
-    setters = {setter for change in changes for setter in change.setters}
-    messages: dict[Client | None, tuple[Frame, ...] | None] = {}
-    said: list[tuple[Client, tuple[Frame, ...]]] = []
-    for client in clients:
-        is_originator = client is turn.originator
-        audience = client if is_originator or client in setters else None
-        if audience not in messages:
-            unseen = fresh - turn.defined if is_originator else fresh
-            patch = _encode(document, changes, unseen, audience, unencodable)
-            messages[audience] = None
-            if patch is not None:
-                msgid = turn.session.message_ids()
-                messages[audience] = encode(
-                    Kind.PATCH_DOC, patch.content, msgid=msgid, buffers=patch.buffers
-                )
-        frames = messages[audience]
-        if frames is not None:
-            said.append((client, frames))
-    return said
+
+    def __init__(
+        self,
+        document: Document,
+        presence: Presence,
+        message_ids: MessageIds,
+        unencodable: Callable[[Change, Exception], None],
+    ) -> None:
+        self.changes = Changes()
+        self._document = document
+        self._presence = presence
+        self._message_ids = message_ids
+        self._unencodable = unencodable
+        self._missed: dict[Client, Missed] = {}
+
+    def flush(self, turn: Turn) -> None:
+        """Say everything: the end of a turn, or a client that has to be told before its reply."""
+        if self.changes or self._missed:
+            said = self._said(turn, self.changes.take(), self._unencodable)
+            self.offer(said)
+        mark_seen(self._document)
+
+    def so_far(self, turn: Turn) -> Said:
+        """What would be said now. It stays to be said until ``offer`` and ``forget``.
+
+        Safe in a thread that holds the turn.
+
+        Raises:
+            Exception: a change cannot be encoded.
+        """
+        return self._said(turn, self.changes.peek(), _refuse)
+
+    def offer(self, said: Said) -> None:
+        """Let the messages go. On the event loop's thread."""
+        for client, frames in said.messages:
+            self._missed.pop(client, None)
+            client.offer(frames)
+        for client in said.behind:
+            missed = self._missed.get(client)
+            if missed is None:
+                missed = self._missed[client] = Missed(self._document)
+            if not missed.add(said.events, said.fresh):
+                del self._missed[client]
+                client.give_up()
+
+    def forget(self, said: Said) -> None:
+        """It has been offered, and need not be said again. In the turn."""
+        self.changes.drop(len(said.events))
+        mark_these_seen(self._document, said.fresh)
+
+    def told_all(self, client: Client) -> None:
+        """The client gets the whole document, or has gone: it has missed nothing any more."""
+        self._missed.pop(client, None)
+
+    def is_behind(self, client: Client) -> bool:
+        """Whether there is something to tell this client once it has room."""
+        return client in self._missed
+
+    def _said(
+        self,
+        turn: Turn,
+        events: list[DocumentPatchedEvent],
+        unencodable: Callable[[Change, Exception], None],
+    ) -> Said:
+        fresh = unseen_models(self._document)
+        changes = changes_of(events)
+        setters = {setter for change in changes for setter in change.setters}
+        said = Said([], [], events, fresh)
+        encoded: dict[Client | None, tuple[Frame, ...] | None] = {}
+        for client in self._presence.subscribers():
+            is_originator = client is turn.originator
+            if client.lagging and not is_originator:
+                said.behind.append(client)
+                continue
+            audience = client if is_originator or client in setters else None
+            told, unseen = changes, fresh
+            missed = self._missed.get(client)
+            if missed is not None:
+                audience = client
+                told = changes_of([*missed.events, *events])
+                unseen = fresh | missed.fresh
+            if audience not in encoded:
+                unseen = unseen - turn.defined if is_originator else unseen
+                encoded[audience] = self._message(told, unseen, audience, unencodable)
+            frames = encoded[audience]
+            if frames is not None:
+                said.messages.append((client, frames))
+            elif missed is not None:
+                said.messages.append((client, ()))
+        return said
+
+    def _message(
+        self,
+        changes: list[Change],
+        fresh: Collection[Model],
+        client: Client | None,
+        unencodable: Callable[[Change, Exception], None],
+    ) -> tuple[Frame, ...] | None:
+        patch = self._encode(changes, fresh, client, unencodable)
+        if patch is None:
+            return None
+        msgid = self._message_ids()
+        return encode(Kind.PATCH_DOC, patch.content, msgid=msgid, buffers=patch.buffers)
+
+    def _encode(
+        self,
+        changes: list[Change],
+        fresh: Collection[Model],
+        client: Client | None,
+        unencodable: Callable[[Change, Exception], None],
+    ) -> EncodedPatch | None:
+        document = self._document
+        try:
+            return encode_changes(document, changes, fresh=fresh, client=client)
+        except Exception:
+            # One value that has no JSON form must not take the others of the turn with it.
+            encodable: list[Change] = []
+            for change in changes:
+                try:
+                    encode_changes(document, [change], fresh=fresh)
+                except Exception as error:
+                    unencodable(change, error)
+                else:
+                    encodable.append(change)
+            return encode_changes(document, encodable, fresh=fresh, client=client)
 
 
-def _encode(
-    document: Document,
-    changes: list[Change],
-    fresh: Collection[Model],
-    client: Client | None,
-    unencodable: Callable[[Change, Exception], None],
-) -> EncodedPatch | None:
-    try:
-        return encode_changes(document, changes, fresh=fresh, client=client)
-    except Exception:
-        # One value that has no JSON form must not take the others of the turn with it.
-        encodable: list[Change] = []
-        for change in changes:
-            try:
-                encode_changes(document, [change], fresh=fresh)
-            except Exception as error:
-                unencodable(change, error)
-            else:
-                encodable.append(change)
-        return encode_changes(document, encodable, fresh=fresh, client=client)
+def _refuse(change: Change, error: Exception) -> None:
+    raise error

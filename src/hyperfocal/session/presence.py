@@ -16,12 +16,21 @@ _MAX_PAGES = 10_000
 class Client(Protocol):
     """A connection, as a session sees it."""
 
+    @property
+    def lagging(self) -> bool:
+        """Whether so much waits for it that it had better be told less often."""
+        ...
+
     def offer(self, frames: tuple[Frame, ...]) -> None:
         """Queue the frames of one message. Must not block and must not raise."""
         ...
 
     def end(self, reason: str) -> None:
         """The session is over; close the connection. Must not block and must not raise."""
+        ...
+
+    def give_up(self) -> None:
+        """It has missed too much: have it come back and pull. Must not block and must not raise."""
         ...
 
 

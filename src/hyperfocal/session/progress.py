@@ -7,9 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from hyperfocal.clock import TimerHandle
-from hyperfocal.document import Model, is_settled, mark_these_seen, unseen_models
-from hyperfocal.session.presence import Client
-from hyperfocal.wire import Frame
+from hyperfocal.document import is_settled
+from hyperfocal.session.broadcast import Said
 
 if TYPE_CHECKING:
     from hyperfocal.session.turn import Turn
@@ -21,22 +20,6 @@ INTERVAL_S = 0.05
 #: What encoding may cost a thread ahead of time: so many seconds, and this share of the turn's.
 _CREDIT_S = 0.005
 _CREDIT_SHARE = 0.1
-
-
-class _Said:
-    """The messages of the first ``count`` events of a turn, and the models that they define."""
-
-    __slots__ = ("count", "defined", "messages")
-
-    def __init__(
-        self,
-        messages: list[tuple[Client, tuple[Frame, ...]]],
-        count: int,
-        defined: frozenset[Model],
-    ) -> None:
-        self.messages = messages
-        self.count = count
-        self.defined = defined
 
 
 class Progress:
@@ -76,8 +59,8 @@ class Progress:
         self._began = self._last = self._clock.monotonic()
         self._spent = 0.0
         self._is_threaded = False
-        self._ready: _Said | None = None
-        self._released: _Said | None = None
+        self._ready: Said | None = None
+        self._released: Said | None = None
         self._timer: TimerHandle | None = None
 
     def changed(self) -> None:
@@ -100,24 +83,19 @@ class Progress:
         self._forget_released()
         now = self._clock.monotonic()
         allowed = _CREDIT_S + _CREDIT_SHARE * (now - self._began)
-        document = self._turn.document
-        if self._spent > allowed or not is_settled(document):
+        if self._spent > allowed or not is_settled(self._turn.document):
             return
-        changes = self._session.changes
         try:
-            messages = self._session.so_far(self._turn)
+            self._ready = self._session.broadcast.so_far(self._turn)
         except Exception:
             self._ready = None  # it is said at the end, by then perhaps with another value
-        else:
-            self._ready = _Said(messages, len(changes), unseen_models(document))
         self._spent += self._clock.monotonic() - now
 
     def _forget_released(self) -> None:
         """What has been sent need not be said again."""
         said, self._released = self._released, None
         if said is not None:
-            self._session.changes.drop(said.count)
-            mark_these_seen(self._turn.document, said.defined)
+            self._session.broadcast.forget(said)
 
     def _tick_later(self) -> None:
         if self._timer is None:
@@ -141,8 +119,7 @@ class Progress:
     def _release(self) -> None:
         said, self._ready = self._ready, None
         if said is not None and self._released is None:
-            for client, frames in said.messages:
-                client.offer(frames)
+            self._session.broadcast.offer(said)
             self._released = said
 
     def settle(self) -> None:

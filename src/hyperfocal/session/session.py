@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -11,15 +12,13 @@ from typing import Any
 from hyperfocal.clock import Clock, TimerHandle
 from hyperfocal.document import (
     Change,
-    Changes,
     Document,
     DocumentPatchedEvent,
     RecordingCallbackManager,
     dispose,
-    mark_seen,
 )
 from hyperfocal.errors import SessionGoneError, TurnReentryError
-from hyperfocal.session.broadcast import addressed
+from hyperfocal.session.broadcast import Broadcast
 from hyperfocal.session.callbacks import SessionCallbacks
 from hyperfocal.session.execution import Execution
 from hyperfocal.session.expiry import ExpiryRules
@@ -29,7 +28,7 @@ from hyperfocal.session.presence import Client, Presence
 from hyperfocal.session.turn import Turn, current_turn, turns_around
 from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
-from hyperfocal.wire import Frame, MessageIds
+from hyperfocal.wire import MessageIds
 
 __all__ = ("Session",)
 
@@ -85,9 +84,9 @@ class Session:
         self._lock = TurnLock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn: Turn | None = None
-        self.changes = Changes()
         self._callbacks = SessionCallbacks(self, loop, clock, telemetry)
         self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
+        self.broadcast = Broadcast(document, self._presence, self.message_ids, self._unencodable)
         callbacks = document.callbacks
         if not isinstance(callbacks, RecordingCallbackManager):
             raise TypeError("the document of a session comes from new_document()")
@@ -133,7 +132,7 @@ class Session:
         async with self.turn():
             self._lifetime = step(self._lifetime, Lifetime.DESTROYED)
             self._presence.end("the session has ended; reload the page")
-            self.changes.take()
+            self.broadcast.changes.take()
             dispose(self.document, self.id)
         self.context = None
 
@@ -164,6 +163,10 @@ class Session:
         """From here on the client gets changes. Call it in the turn that gives it the document."""
         self._presence.subscribe(client)
 
+    def told_all(self, client: Client) -> None:
+        """The client gets the whole document, and with it all that it has missed."""
+        self.broadcast.told_all(client)
+
     def note_page(self, page: str) -> bool:
         """A page is about to get the document. Returns whether it has had it before."""
         return self._presence.note_page(page)
@@ -171,6 +174,7 @@ class Session:
     def detach(self, client: Client, page: str = "", *, lost: bool) -> None:
         """A client has gone; ``lost`` says that it did not close the connection itself."""
         self._presence.leave(client, page, lost=lost)
+        self.broadcast.told_all(client)
 
     def block_expiration(self) -> None:
         """Keep the session although no client is there, until ``unblock_expiration``."""
@@ -350,7 +354,7 @@ class Session:
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""
         if self._lifetime is not Lifetime.BUILDING:
-            self.changes.add(event)
+            self.broadcast.changes.add(event)
             turn = self._turn
             if turn is not None and turn.progress is not None:
                 turn.progress.changed()
@@ -361,19 +365,22 @@ class Session:
             return
         if turn.progress is not None:
             turn.progress.settle()
-        if self.changes:
-            clients = self._presence.subscribers()
-            for client, frames in addressed(turn, self.changes.take(), clients, self._unencodable):
-                client.offer(frames)
-        mark_seen(self.document)
+        self.broadcast.flush(turn)
 
-    def so_far(self, turn: Turn) -> list[tuple[Client, tuple[Frame, ...]]]:
-        """What the changes of a turn so far would tell, and to whom. They stay to be told.
+    def has_room(self, client: Client) -> None:
+        """A client that lagged keeps up again: tell it what it has missed. On the event loop."""
+        if self._lifetime is not Lifetime.LIVE or not self.broadcast.is_behind(client):
+            return
+        turn = self.turn_nowait()
+        if turn is None:
+            self.own(self._catch_up())
+        else:
+            turn.end()
 
-        Raises:
-            Exception: one of them cannot be encoded.
-        """
-        return addressed(turn, self.changes.peek(), self._presence.subscribers(), _refuse)
+    async def _catch_up(self) -> None:
+        with contextlib.suppress(SessionGoneError):
+            async with self.turn():
+                """Whose end tells everything."""
 
     def _unencodable(self, change: Change, error: Exception) -> None:
         what = f"encoding {change.event!r}"
@@ -386,10 +393,6 @@ class Session:
     def callback_removed(self, callback: Any) -> None:
         """Stop the timer; a no-op when it has fired. From any thread."""
         self._callbacks.remove(callback)
-
-
-def _refuse(change: Change, error: Exception) -> None:
-    raise error
 
 
 class _TurnRequest:
