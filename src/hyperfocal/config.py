@@ -90,6 +90,18 @@ class Settings:
     websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
     #: Bytes that may wait for a client that does not read before it is disconnected.
     outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Sessions in all, those being built included; 0: as many as there are.
+    max_sessions: int = _option(10_000, "--max-sessions", low=0)
+    #: Sessions of one application; 0: as many as there are.
+    max_sessions_per_application: int = _option(0, "--max-sessions-per-application", low=0)
+    #: Sessions of one client address; 0: as many as there are.
+    max_sessions_per_address: int = _option(0, "--max-sessions-per-address", low=0)
+    #: Sessions that one client address may open in a minute; 0: as many as it likes.
+    max_new_sessions_per_minute: int = _option(0, "--max-new-sessions-per-minute", low=0)
+    #: Connections to one session.
+    max_connections_per_session: int = _option(1_000, "--max-connections-per-session", low=1)
+    #: Memory of the process past which no session is made, in bytes; 0: no matter.
+    max_memory_bytes: int = _option(0, "--max-memory", low=0)
     #: Callbacks that may run in worker threads at once; with 0 all run on the event loop.
     callback_threads: int = _option(32, "--callback-threads", low=0, high=1000)
     #: Documents that may be built in worker threads at once; with 0 all are built on the event

@@ -29,6 +29,7 @@ __all__ = (
     "ProtocolError",
     "RequestError",
     "SessionGoneError",
+    "TooManyConnectionsError",
     "TurnReentryError",
     "UnexpectedFrameError",
     "UnknownCallbackError",
@@ -203,6 +204,12 @@ class MessageTooBigError(PeerError):
 
 class AuthError(PeerError):
     """A token, session id or origin was refused (close code 1008, or HTTP 403)."""
+
+    close_code = 1008
+
+
+class TooManyConnectionsError(PeerError):
+    """A session has as many connections as it may (close code 1008)."""
 
     close_code = 1008
 

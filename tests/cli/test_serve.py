@@ -147,6 +147,8 @@ def test_help_names_every_option() -> None:
         "--unused-session-lifetime", "--lost-session-lifetime", "--check-unused-sessions",
         "--keep-alive", "--args", "--dev", "--session-ids", "--websocket-max-message-size",
         "--websocket-max-buffers", "--outbox-max-bytes", "--callback-threads", "--build-threads",
+        "--max-sessions", "--max-sessions-per-application", "--max-sessions-per-address",
+        "--max-new-sessions-per-minute", "--max-connections-per-session", "--max-memory",
         "--quick-callback", "--quick-build", "--build-timeout", "--build-queue",
         "--warn-blocked", "--warn-long-turn", "--session-token-expiration",
         "--accelerate / --no-accelerate", "--prewarm", "--prewarm-max-bytes",

@@ -23,6 +23,7 @@ from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import no_document
 from hyperfocal.errors import NoEventLoopError
 from hyperfocal.session import (
+    Admission,
     Execution,
     Session,
     SessionRegistry,
@@ -56,6 +57,7 @@ class ApplicationContext:
         clock: tells the time.
         tokens: reads tokens given to ``create_session_if_needed``.
         execution: where plain code runs; by default all of it runs on the event loop.
+        admission: who may have a session; by default everybody.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ApplicationContext:
         clock: Clock | None = None,
         tokens: TokenAuthority | None = None,
         execution: Execution | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._application = application
         self._loop: asyncio.AbstractEventLoop | None = getattr(io_loop, "asyncio_loop", io_loop)
@@ -93,7 +96,9 @@ class ApplicationContext:
             partial(self._execution.run, url=self._name, abandon=True),
         )
         self._server_context = BokehServerContext(self)
-        self._maker = SessionMaker(self, self._hooks, self._telemetry, self._clock, self._execution)
+        self._maker = SessionMaker(
+            self, self._hooks, self._telemetry, self._clock, self._execution, admission
+        )
         self._registry = SessionRegistry(self._maker.destroy)
 
     @property
@@ -213,6 +218,7 @@ class ApplicationContext:
 
         Raises:
             ValueError: the id is empty.
+            BusyError: there are too many sessions.
             BuildError: the application failed. Everybody who waits for this build gets it; the
                 next call tries afresh.
             AuthError: the token is malformed.
@@ -239,6 +245,13 @@ class ApplicationContext:
     async def expire(self) -> int:
         """Discard sessions that nobody has used for their lifetime. Returns how many."""
         return await self._registry.expire(self._clock.monotonic())
+
+    async def discard_unused(self, seconds: float, why: str) -> int:
+        """Discard sessions that nobody has used for so long. Returns how many."""
+        now = self._clock.monotonic()
+        unused = [one for one in self._registry.all() if one.is_unused(seconds, now)]
+        await asyncio.gather(*(self._registry.discard(one, why) for one in unused))
+        return len(unused)
 
     async def discard(self, session: Session, why: str) -> None:
         """Discard a session now, with its hooks."""

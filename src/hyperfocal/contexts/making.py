@@ -18,7 +18,15 @@ from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_a
 from hyperfocal.contexts.session import BokehSessionContext
 from hyperfocal.document import new_document, session_created_hook
 from hyperfocal.errors import BuildError
-from hyperfocal.session import Execution, ExpiryRules, Lifetime, Session, SessionRequest
+from hyperfocal.session import (
+    Admission,
+    Execution,
+    ExpiryRules,
+    Lifetime,
+    Seat,
+    Session,
+    SessionRequest,
+)
 from hyperfocal.telemetry import (
     BuildFailed,
     PrewarmingStopped,
@@ -42,6 +50,7 @@ class SessionMaker:
         telemetry: hears what happens.
         clock: tells the time.
         execution: where documents are built.
+        admission: who may have a session; by default everybody.
     """
 
     def __init__(
@@ -51,12 +60,14 @@ class SessionMaker:
         telemetry: Telemetry,
         clock: Clock,
         execution: Execution,
+        admission: Admission | None = None,
     ) -> None:
         self._owner = owner
         self._hooks = hooks
         self._telemetry = telemetry
         self._clock = clock
         self._execution = execution
+        self._admission = admission
         #: Whether Bokeh has looked for mistakes in a document of this application.
         self._checked = False
         self.prewarming = self._make_prewarming()
@@ -81,6 +92,7 @@ class SessionMaker:
             ),
             execution=self._execution,
             warn_long_turn_s=settings.warn_long_turn_ms / 1000,
+            max_connections=settings.max_connections_per_session,
         )
 
     async def build(
@@ -90,10 +102,18 @@ class SessionMaker:
 
         Raises:
             BuildError: the application failed.
+            BusyError: there are too many sessions.
         """
         began = self._clock.monotonic()
-        ready = await self._take_ready()
+        seat = self._seat_for(request)
+        try:
+            ready = await self._take_ready()
+        except BaseException:
+            if seat is not None:
+                seat.free()
+            raise
         session = ready if ready is not None else self._new_session(session_id)
+        session.seat = seat
         session.id = session_id
         session.context._arrive(session_id, request, payload)
         try:
@@ -113,6 +133,11 @@ class SessionMaker:
         took = self._clock.monotonic() - began
         self._telemetry.emit(SessionCreated(self._url, session_id, took))
         return session
+
+    def _seat_for(self, request: SessionRequest | None) -> Seat | None:
+        if self._admission is None:
+            return None
+        return self._admission.admit(self._url, request.remote_ip if request is not None else "")
 
     def _new_session(self, session_id: str) -> Session:
         document = new_document()
@@ -230,6 +255,8 @@ class SessionMaker:
                 await self._hooks.document_destroyed(callback, context)
         await session.destroy()
         context._end()
+        if session.seat is not None:
+            session.seat.free()
 
 
 def _depends(ahead: Ahead) -> str:

@@ -1,5 +1,6 @@
 """Sessions: one document each, its lock, its timers, its clients and its lifetime."""
 
+from hyperfocal.session.admission import Admission, AdmissionLimits, Seat
 from hyperfocal.session.execution import Execution, Habit, Thresholds
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime
@@ -13,11 +14,14 @@ from hyperfocal.session.turn import Turn, current_turn
 from hyperfocal.session.watchdog import Watchdog
 
 __all__ = (
+    "Admission",
+    "AdmissionLimits",
     "Client",
     "Execution",
     "ExpiryRules",
     "Habit",
     "Lifetime",
+    "Seat",
     "Session",
     "SessionRegistry",
     "SessionRequest",

@@ -87,6 +87,10 @@ class Presence:
         if lost and len(self._lost) < _MAX_PAGES:
             self._lost[page] = self._idle_since
 
+    def is_unused(self, seconds: float, now: float) -> bool:
+        """Whether nobody has been there for so long, and nobody wants it to stay."""
+        return not self._clients and not self._blocked and now - self._idle_since >= seconds
+
     def end(self, reason: str) -> None:
         """Tell all clients that it is over, and forget them."""
         for client in self._clients:

@@ -17,7 +17,8 @@ from hyperfocal.document import (
     RecordingCallbackManager,
     dispose,
 )
-from hyperfocal.errors import SessionGoneError, TurnReentryError
+from hyperfocal.errors import SessionGoneError, TooManyConnectionsError, TurnReentryError
+from hyperfocal.session.admission import Seat
 from hyperfocal.session.broadcast import Broadcast
 from hyperfocal.session.callbacks import SessionCallbacks
 from hyperfocal.session.execution import Execution
@@ -51,6 +52,7 @@ class Session:
         execution: where plain code runs; by default all of it runs in place.
         warn_long_turn_s: how long a callback may hold the document before telemetry hears of it,
             in seconds; 0: never.
+        max_connections: how many clients may be connected at once.
     """
 
     def __init__(
@@ -66,12 +68,15 @@ class Session:
         message_ids: MessageIds | None = None,
         execution: Execution | None = None,
         warn_long_turn_s: float = 0.0,
+        max_connections: int = 1_000,
     ) -> None:
         self.id = session_id
         self.document = document
         self.url = url
         #: The context that applications see; keeps it alive as long as the session.
         self.context: Any = None
+        #: The right to be there, where that is limited.
+        self.seat: Seat | None = None
         self.message_ids = message_ids if message_ids is not None else MessageIds()
         self.execution = (
             execution if execution is not None else Execution.without_threads(clock, telemetry)
@@ -80,6 +85,7 @@ class Session:
         self.clock = clock
         self._telemetry = telemetry
         self._warn_long_turn_s = warn_long_turn_s
+        self._max_connections = max_connections
         self._lifetime = Lifetime.BUILDING
         self._lock = TurnLock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,6 +150,12 @@ class Session:
             return False
         return self._presence.is_due(now)
 
+    def is_unused(self, seconds: float, now: float) -> bool:
+        """Whether nobody has used it for so long (``now`` is monotonic), or needs it."""
+        if self._lifetime is not Lifetime.LIVE or self._lock.held:
+            return False
+        return self._presence.is_unused(seconds, now)
+
     @property
     def connection_count(self) -> int:
         """How many clients are connected."""
@@ -154,9 +166,12 @@ class Session:
 
         Raises:
             SessionGoneError: it is too late.
+            TooManyConnectionsError: others were there before.
         """
         if self._lifetime is not Lifetime.LIVE:
             raise SessionGoneError(self.id)
+        if len(self._presence) >= self._max_connections:
+            raise TooManyConnectionsError("this session has as many connections as it may")
         self._presence.join(client, page)
 
     def subscribe(self, client: Client) -> None:

@@ -15,10 +15,11 @@ from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_pa
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
+from hyperfocal.contexts.prewarming import resident_bytes
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
-from hyperfocal.session import Execution, Session, Watchdog
+from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
@@ -29,6 +30,9 @@ _log = logging.getLogger("hyperfocal")
 
 #: Seconds that an application's sessions and hooks have to end at shutdown.
 _CLOSE_TIMEOUT_S = 10.0
+
+#: Seconds that a page has to open its websocket before its session may go for want of memory.
+_UNUSED_S = 5.0
 
 #: Whose pages may connect unless told otherwise. What listens knows its port and says so.
 _LOCAL_ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")
@@ -74,6 +78,7 @@ class Site:
         policy: which session ids and tokens are taken.
         clock: tells the time.
         execution: where the applications' plain code runs.
+        admission: who may have a session.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class Site:
         policy: SessionPolicy,
         clock: Clock,
         execution: Execution,
+        admission: Admission,
     ) -> None:
         self.served = tuple(served)
         self.settings = settings
@@ -95,6 +101,9 @@ class Site:
         self.policy = policy
         self.clock = clock
         self.execution = execution
+        self.admission = admission
+        admission.make_room = self._make_room
+        self._making_room: asyncio.Task[None] | None = None
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
@@ -158,6 +167,21 @@ class Site:
                     _log.error("%s: hooks of a session that ends take too long", served.url)
                 except Exception:
                     _log.exception("%s: looking for unused sessions failed", served.url)
+
+    def _make_room(self) -> None:
+        """Memory is short: end the sessions that nobody has open."""
+        if self._making_room is None or self._making_room.done():
+            self._making_room = asyncio.create_task(self._discard_unused())
+
+    async def _discard_unused(self) -> None:
+        ended = 0
+        for served in self.served:
+            ended += await served.context.discard_unused(_UNUSED_S, "memory is short")
+        _log.warning(
+            "The process has more in memory than --max-memory allows: visitors are sent away, and "
+            "%d sessions that nobody has open were ended",
+            ended,
+        )
 
     # --- sessions -----------------------------------------------------------------------------
 
@@ -308,6 +332,7 @@ def make_site(
     counters = Counters()
     telemetry.subscribe(counters)
     execution = Execution.of(settings, time, telemetry)
+    admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
     served = [
         Served(
             url,
@@ -319,10 +344,11 @@ def make_site(
                 clock=time,
                 tokens=tokens,
                 execution=execution,
+                admission=admission,
             ),
             title,
             description,
         )
         for url, application, title, description in applications
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time, execution)
+    return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
