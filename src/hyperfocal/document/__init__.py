@@ -14,7 +14,13 @@ from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
 from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
-from hyperfocal.document.changes import Change, Changes, changes_of
+from hyperfocal.document.changes import (
+    Change,
+    Changes,
+    as_it_stands,
+    changes_of,
+    subject_of,
+)
 from hyperfocal.document.curdoc import (
     current_document,
     enter_document,
@@ -53,6 +59,7 @@ __all__ = (
     "RecordingCallbackManager",
     "adopt_document",
     "apply_patch",
+    "as_it_stands",
     "changes_of",
     "current_document",
     "decode_patch",
@@ -72,6 +79,7 @@ __all__ = (
     "script_run",
     "session_created_hook",
     "set_session_context",
+    "subject_of",
     "unlocked",
     "unseen_models",
 )

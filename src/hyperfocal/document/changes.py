@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from bokeh.document import Document
 from bokeh.document.events import (
     ColumnDataChangedEvent,
     ColumnsPatchedEvent,
@@ -23,7 +24,15 @@ from bokeh.document.events import (
 )
 from bokeh.model import Model
 
-__all__ = ("Change", "Changes", "changes_of", "keep_payload")
+__all__ = ("Change", "Changes", "as_it_stands", "changes_of", "keep_payload", "subject_of")
+
+
+_ABOUT_A_PROPERTY = (
+    ModelChangedEvent,
+    ColumnDataChangedEvent,
+    ColumnsStreamedEvent,
+    ColumnsPatchedEvent,
+)
 
 
 class Change(NamedTuple):
@@ -47,6 +56,36 @@ class Change(NamedTuple):
         if len(setters) == 1:
             return setters[0] is not client
         return any(setter is not client for setter in setters)
+
+
+def subject_of(change: Change) -> object | None:
+    """What a change is about, the same for all changes of one property; ``None``: nothing else."""
+    event = change.event
+    if isinstance(event, _ABOUT_A_PROPERTY):
+        return event.model.id, event.attr
+    return "title" if isinstance(event, TitleChangedEvent) else None
+
+
+def as_it_stands(document: Document, change: Change) -> Change | None:
+    """A change that says what a property holds now, whoever has set it.
+
+    Returns:
+        ``None`` when its model has left the document.
+    """
+    event = change.event
+    if isinstance(event, TitleChangedEvent):
+        return Change(TitleChangedEvent(document, document.title), (None,))
+    if not isinstance(event, _ABOUT_A_PROPERTY):
+        return None
+    model, attr = event.model, event.attr
+    if document.models.get_by_id(model.id) is not model:
+        return None
+    said: DocumentPatchedEvent
+    if isinstance(event, ModelChangedEvent):
+        said = ModelChangedEvent(document, model, attr, getattr(model, attr))
+    else:
+        said = ColumnDataChangedEvent(document, model, attr)
+    return Change(said, (None,))
 
 
 class Changes:

@@ -35,12 +35,14 @@ class Said(NamedTuple):
         messages: what to offer to whom.
         behind: who does not keep up and has to be told later.
         events: what it is about.
+        changes: the same, as it is said.
         fresh: models that are new in it.
     """
 
     messages: list[tuple[Client, tuple[Frame, ...]]]
     behind: list[Client]
     events: Sequence[DocumentPatchedEvent]
+    changes: list[Change]
     fresh: frozenset[Model]
 
 
@@ -58,6 +60,7 @@ class Broadcast:
         presence: who is there.
         message_ids: source of message ids.
         unencodable: called with a change that has no JSON form; the others are said all the same.
+        said: called with the changes that are let out.
 
     Attributes:
         changes: what has happened and has not been said.
@@ -69,8 +72,10 @@ class Broadcast:
         presence: Presence,
         message_ids: MessageIds,
         unencodable: Callable[[Change, Exception], None],
+        said: Callable[[list[Change]], None] = lambda changes: None,
     ) -> None:
         self.changes = Changes()
+        self._tell_of = said
         self._document = document
         self._presence = presence
         self._message_ids = message_ids
@@ -96,6 +101,7 @@ class Broadcast:
 
     def offer(self, said: Said) -> None:
         """Let the messages go. On the event loop's thread."""
+        self._tell_of(said.changes)
         for client, frames in said.messages:
             self._missed.pop(client, None)
             client.offer(frames)
@@ -116,6 +122,19 @@ class Broadcast:
         """The client gets the whole document, or has gone: it has missed nothing any more."""
         self._missed.pop(client, None)
 
+    def tell_again(self, client: Client, changes: list[Change]) -> None:
+        """Tell one client how some properties stand. In a turn."""
+        if client not in self._presence.subscribers():
+            return
+        if client.lagging:
+            events = [change.event for change in changes]
+            self.offer(Said([], [client], events, [], frozenset()))
+            return
+        fresh = unseen_models(self._document)
+        frames = self._message(changes, fresh, None, self._unencodable)
+        if frames is not None:
+            client.offer(frames)
+
     def is_behind(self, client: Client) -> bool:
         """Whether there is something to tell this client once it has room."""
         return client in self._missed
@@ -129,7 +148,7 @@ class Broadcast:
         fresh = unseen_models(self._document)
         changes = changes_of(events)
         setters = {setter for change in changes for setter in change.setters}
-        said = Said([], [], events, fresh)
+        said = Said([], [], events, changes, fresh)
         encoded: dict[Client | None, tuple[Frame, ...] | None] = {}
         for client in self._presence.subscribers():
             is_originator = client is turn.originator

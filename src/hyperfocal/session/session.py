@@ -15,6 +15,7 @@ from hyperfocal.document import (
     Document,
     DocumentPatchedEvent,
     RecordingCallbackManager,
+    as_it_stands,
     dispose,
 )
 from hyperfocal.errors import SessionGoneError, TooManyConnectionsError, TurnReentryError
@@ -26,6 +27,7 @@ from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Client, Presence
+from hyperfocal.session.settling import Settling
 from hyperfocal.session.turn import Turn, current_turn, turns_around
 from hyperfocal.session.waiting import waits_for
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
@@ -92,7 +94,10 @@ class Session:
         self._turn: Turn | None = None
         self._callbacks = SessionCallbacks(self, loop, clock, telemetry)
         self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
-        self.broadcast = Broadcast(document, self._presence, self.message_ids, self._unencodable)
+        self._settling = Settling(clock.monotonic, partial(clock.call_at, loop), self._settle)
+        self.broadcast = Broadcast(
+            document, self._presence, self.message_ids, self._unencodable, self._settling.note
+        )
         callbacks = document.callbacks
         if not isinstance(callbacks, RecordingCallbackManager):
             raise TypeError("the document of a session comes from new_document()")
@@ -139,6 +144,7 @@ class Session:
             self._lifetime = step(self._lifetime, Lifetime.DESTROYED)
             self._presence.end("the session has ended; reload the page")
             self.broadcast.changes.take()
+            self._settling.close()
             dispose(self.document, self.id)
         self.context = None
 
@@ -181,6 +187,7 @@ class Session:
     def told_all(self, client: Client) -> None:
         """The client gets the whole document, and with it all that it has missed."""
         self.broadcast.told_all(client)
+        self._settling.forget(client)
 
     def note_page(self, page: str) -> bool:
         """A page is about to get the document. Returns whether it has had it before."""
@@ -190,6 +197,7 @@ class Session:
         """A client has gone; ``lost`` says that it did not close the connection itself."""
         self._presence.leave(client, page, lost=lost)
         self.broadcast.told_all(client)
+        self._settling.gone(client)
 
     def block_expiration(self) -> None:
         """Keep the session although no client is there, until ``unblock_expiration``."""
@@ -391,6 +399,20 @@ class Session:
             self.own(self._catch_up())
         else:
             turn.end()
+
+    def _settle(self, due: dict[Client, list[Change]]) -> None:
+        """Clients may have crossed the server's changes: tell them how things stand."""
+        self.own(self._tell_again(due))
+
+    async def _tell_again(self, due: dict[Client, list[Change]]) -> None:
+        with contextlib.suppress(SessionGoneError):
+            async with self.turn() as turn:
+                for client, changes in due.items():
+                    found = (as_it_stands(turn.document, change) for change in changes)
+                    standing = [change for change in found if change is not None]
+                    if standing:
+                        self.broadcast.tell_again(client, standing)
+                        self._settling.told_again(standing)
 
     async def _catch_up(self) -> None:
         with contextlib.suppress(SessionGoneError):

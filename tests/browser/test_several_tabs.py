@@ -1,7 +1,8 @@
-"""A plain callback of five seconds: its progress bar moves while it runs, in every tab."""
+"""Several tabs of one session: a progress bar that all watch, a slider that all move."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from bokeh.layouts import column
 from bokeh.models.widgets import Button, Div, Slider
 from playwright.async_api import BrowserContext
 
+from hyperfocal.session.settling import QUIET_S
 from tests.browser.conftest import Tab
 from tests.support.serving import running
 
@@ -76,3 +78,47 @@ async def test_the_bar_moves_while_the_callback_runs_and_a_second_tab_watches(
             await tab.until("return !doc.get_model_by_name('start').disabled")
             assert tab.problems == []
         assert len(server.context("/work").sessions) == 2
+
+
+def fought_over(doc: Document) -> None:
+    """A slider that the application moves while people do, until it is told to stop."""
+    slider = Slider(start=0, end=100_000, value=0, name="slider")
+    stop = Button(label="Stop", name="stop")
+
+    def move() -> None:
+        slider.value = (slider.value * 7 + 13) % 50_000
+
+    moving = doc.add_periodic_callback(move, 15)
+    stop.on_click(lambda event: doc.remove_periodic_callback(moving))
+    doc.add_root(column(slider, stop))
+
+
+#: Moves the slider every few milliseconds for so long, each tab in a range of its own.
+_FIGHT = (
+    "const slider = doc.get_model_by_name('slider'); let count = 0;"
+    "window.over = new Promise(done => { const timer = setInterval(() => {"
+    "  slider.value = arg + (++count); "
+    "  if (count == 150) { clearInterval(timer); done() } }, 10) })"
+)
+
+
+async def test_two_tabs_and_a_callback_that_fight_over_a_slider_end_up_equal(
+    context: BrowserContext,
+) -> None:
+    async with running({"/fight": fought_over}) as server:
+        tabs = [Tab(await context.new_page()) for _ in range(2)]
+        for tab in tabs:
+            await tab.open(f"{server.base}/fight?bokeh-session-id=shared")
+        for number, tab in enumerate(tabs):
+            await tab.js(_FIGHT, 60_000 + 20_000 * number)
+        await tabs[0].page.get_by_role("button", name="Stop").click(delay=200)
+        for tab in tabs:
+            await tab.page.evaluate("window.over")
+        (session,) = server.context("/fight").sessions
+        slider: Any = session.document.get_model_by_name("slider")
+        await asyncio.sleep(QUIET_S + 0.5)  # in which nothing moves any more
+        held = slider.value
+        for tab in tabs:
+            await tab.until("return doc.get_model_by_name('slider').value == arg", held)
+            assert tab.problems == []
+        assert slider.value == held
