@@ -58,7 +58,7 @@ from bokeh.io import curdoc
 def stuck():
     print("stuck", flush=True)
     while True: time.sleep(0.01)
-curdoc().add_timeout_callback(stuck, 1)
+curdoc().add_timeout_callback(stuck, 500)
 """
 
 

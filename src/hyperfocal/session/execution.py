@@ -106,6 +106,11 @@ class Execution:
         clock: tells how long things take.
         telemetry: hears where code runs from now on.
         build_queue: documents that may wait for a thread.
+
+    Attributes:
+        at_rest: no code has run for a while; call ``stir`` before some does.
+        on_stir: called when code is about to run after that.
+        lasting: turns that await something, or have a thread.
     """
 
     def __init__(
@@ -118,6 +123,9 @@ class Execution:
         telemetry: Telemetry,
         build_queue: int = 0,
     ) -> None:
+        self.at_rest = False
+        self.lasting = 0
+        self.on_stir: Callable[[], None] = lambda: None
         self._build_queue = build_queue
         self._callback_workers = Workers(callback_threads, "hyperfocal-callback")
         self._build_workers = Workers(build_threads, "hyperfocal-build")
@@ -145,6 +153,11 @@ class Execution:
     def without_threads(cls, clock: Clock, telemetry: Telemetry) -> Execution:
         """One that runs everything in place."""
         return cls(0, 0, Thresholds(0.0), Thresholds(0.0), clock, telemetry)
+
+    def stir(self) -> None:
+        """Code of an application is about to run."""
+        self.at_rest = False
+        self.on_stir()
 
     def habit(self, callback: Callable[..., Any], url: str) -> Habit | None:
         """What is known of a callback of the application at this URL path.

@@ -276,6 +276,8 @@ class Session:
         return self._turn
 
     def _begin(self, originator: object | None) -> Turn:
+        if self.execution.at_rest:
+            self.execution.stir()
         self._turn = Turn(self, originator)
         return self._turn
 
@@ -346,8 +348,15 @@ class Session:
         Returns:
             What it gives, or what its awaitable gives.
         """
-        turn.may_last()
-        result = await self.execution.run(callback, call, self.url)
+        habit = self.execution.habit(callback, self.url)
+        if habit is None or habit.quick:
+            result = self.execution.in_place(habit, call)
+            if not inspect.isawaitable(result):
+                return result
+            turn.may_last()
+        else:
+            turn.may_last()
+            result = await self.execution.in_thread(habit, call)
         while inspect.isawaitable(result):
             result = await result
         return result

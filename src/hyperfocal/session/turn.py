@@ -115,6 +115,7 @@ class Turn:
         """Let clients see what changes before the end: code that awaits or has a thread begins."""
         if self.progress is None:
             self.progress = Progress(self)
+            self.session.execution.lasting += 1
             self._warning = self.session.warn_later(self)
 
     def flush(self) -> None:
@@ -123,6 +124,8 @@ class Turn:
 
     def end(self) -> None:
         """Flush and give the document to the next in line. Call it once."""
+        if self.progress is not None:
+            self.session.execution.lasting -= 1
         if self._warning is not None:
             self._warning.cancel()
         try:

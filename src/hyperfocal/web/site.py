@@ -126,11 +126,7 @@ class Site:
             if loading is not None:
                 await loading
             served.context.start_prewarming()
-        watchdog = Watchdog(
-            self.settings.warn_blocked_ms / 1000,
-            lambda: any(served.context.sessions for served in self.served),
-            self.telemetry,
-        )
+        watchdog = Watchdog(self.settings.warn_blocked_ms / 1000, self.execution, self.telemetry)
         if self.settings.warn_blocked_ms:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
