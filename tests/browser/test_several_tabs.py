@@ -14,7 +14,8 @@ from playwright.async_api import BrowserContext
 
 from hyperfocal.session.settling import QUIET_S
 from tests.browser.conftest import Tab
-from tests.support.serving import running
+from tests.support.proxy import Proxy
+from tests.support.serving import running, until
 
 pytestmark = pytest.mark.browser
 
@@ -81,16 +82,17 @@ async def test_the_bar_moves_while_the_callback_runs_and_a_second_tab_watches(
 
 
 def fought_over(doc: Document) -> None:
-    """A slider that the application moves while people do, until it is told to stop."""
+    """A slider that the application moves while people do, from start to stop."""
     slider = Slider(start=0, end=100_000, value=0, name="slider")
-    stop = Button(label="Stop", name="stop")
+    start, stop = Button(label="Start", name="start"), Button(label="Stop", name="stop")
+    moving: list[Any] = []
 
     def move() -> None:
         slider.value = (slider.value * 7 + 13) % 50_000
 
-    moving = doc.add_periodic_callback(move, 15)
-    stop.on_click(lambda event: doc.remove_periodic_callback(moving))
-    doc.add_root(column(slider, stop))
+    start.on_click(lambda event: moving.append(doc.add_periodic_callback(move, 15)))
+    stop.on_click(lambda event: doc.remove_periodic_callback(moving.pop()))
+    doc.add_root(column(slider, start, stop))
 
 
 #: Moves the slider every few milliseconds for so long, each tab in a range of its own.
@@ -102,6 +104,32 @@ _FIGHT = (
 )
 
 
+async def test_a_tab_whose_change_crossed_the_servers_ends_up_with_what_the_server_holds(
+    context: BrowserContext,
+) -> None:
+    async with running({"/fight": fought_over}) as server:
+        port = int(server.base.rpartition(":")[2])
+        async with Proxy.to(port) as proxy:
+            far, near = Tab(await context.new_page()), Tab(await context.new_page())
+            await far.open(f"http://127.0.0.1:{proxy.port}/fight?bokeh-session-id=shared")
+            await near.open(f"{server.base}/fight?bokeh-session-id=shared")
+            (session,) = server.context("/fight").sessions
+            slider: Any = session.document.get_model_by_name("slider")
+            proxy.hold()
+            await near.js("doc.get_model_by_name('slider').value = 11")
+            await until(lambda: slider.value == 11)  # and on its way to the far tab
+            await far.js("doc.get_model_by_name('slider').value = 22")
+            await until(lambda: slider.value == 22)
+            proxy.release()
+            for tab in (far, near):
+                await tab.until("return doc.get_model_by_name('slider').value == 22")
+            await asyncio.sleep(QUIET_S)  # the far tab has had the 11 by now, and more
+            for tab in (far, near):
+                await tab.until("return doc.get_model_by_name('slider').value == 22")
+                assert tab.problems == []
+            assert slider.value == 22
+
+
 async def test_two_tabs_and_a_callback_that_fight_over_a_slider_end_up_equal(
     context: BrowserContext,
 ) -> None:
@@ -109,6 +137,7 @@ async def test_two_tabs_and_a_callback_that_fight_over_a_slider_end_up_equal(
         tabs = [Tab(await context.new_page()) for _ in range(2)]
         for tab in tabs:
             await tab.open(f"{server.base}/fight?bokeh-session-id=shared")
+        await tabs[0].page.get_by_role("button", name="Start").click()
         for number, tab in enumerate(tabs):
             await tab.js(_FIGHT, 60_000 + 20_000 * number)
         await tabs[0].page.get_by_role("button", name="Stop").click(delay=200)

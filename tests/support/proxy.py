@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, as a network is."""
+"""A TCP proxy that can be cut, as a network is, and slow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class Proxy:
         self._target = target
         self._cut = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self.refused = 0
         self.port = 0
 
@@ -33,8 +35,17 @@ class Proxy:
     def cut(self) -> None:
         """Drop what is connected, without a word, and refuse what comes."""
         self._cut = True
+        self._flows.set()
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def hold(self) -> None:
+        """Keep what the server says on its way until ``release``; clients are still heard."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """Let what was held arrive."""
+        self._flows.set()
 
     def mend(self) -> None:
         """Forward again."""
@@ -48,16 +59,23 @@ class Proxy:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, up_writer}
         try:
-            await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer))
+            always = asyncio.Event()
+            always.set()
+            await asyncio.gather(
+                self._pump(reader, up_writer, always), self._pump(up_reader, writer, self._flows)
+            )
         finally:
             self._writers -= {writer, up_writer}
             writer.transport.abort()
             up_writer.transport.abort()
 
     @staticmethod
-    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         try:
             while data := await reader.read(65536):
+                await flows.wait()
                 writer.write(data)
                 await writer.drain()
         except OSError:
