@@ -17,36 +17,7 @@ from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Decoder, Frame, Message
-
-
-class Peer:
-    """A client that lags as long as the test says."""
-
-    def __init__(self) -> None:
-        self.lagging = False
-        self.gave_up = 0
-        self.decoder = Decoder()
-        self.messages: list[Message] = []
-
-    def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
-            message = self.decoder.feed(frame)
-            if message is not None:
-                self.messages.append(message)
-
-    def end(self, reason: str) -> None:
-        """Not part of these tests."""
-
-    def give_up(self) -> None:
-        self.gave_up += 1
-
-    @property
-    def told(self) -> list[list[Any]]:
-        return [
-            [event.get("new", event["kind"]) for event in one.content["events"]]
-            for one in self.messages
-        ]
+from tests.support.peers import Peer
 
 
 class Bench:

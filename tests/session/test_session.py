@@ -19,35 +19,9 @@ from hyperfocal.session import ExpiryRules, Lifetime, Session, current_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Decoder, Frame, Message
+from hyperfocal.wire import Frame
+from tests.support.peers import Peer
 from tests.support.serving import Events
-
-
-class Peer:
-    """A client that reads at once."""
-
-    def __init__(self) -> None:
-        self.ended = ""
-        self.decoder = Decoder()
-        self.messages: list[Message] = []
-
-    def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
-            message = self.decoder.feed(frame)
-            if message is not None:
-                self.messages.append(message)
-
-    lagging = False
-
-    def give_up(self) -> None:
-        """Not part of these tests."""
-
-    def end(self, reason: str) -> None:
-        self.ended = reason
-
-    @property
-    def events(self) -> list[Any]:
-        return [event for message in self.messages for event in message.content["events"]]
 
 
 class Bench:

@@ -15,7 +15,7 @@ from hyperfocal.session import Session
 from hyperfocal.session.settling import JOURNEY_S, QUIET_S
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
-from tests.session.test_clients_that_lag import Peer
+from tests.support.peers import Peer
 
 
 class Bench:

@@ -21,38 +21,8 @@ from hyperfocal.session.progress import INTERVAL_S
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Decoder, Frame, Message
+from tests.support.peers import Peer
 from tests.support.serving import Events, until
-
-
-class Peer:
-    """A client that reads at once."""
-
-    def __init__(self) -> None:
-        self.decoder = Decoder()
-        self.messages: list[Message] = []
-
-    def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
-            message = self.decoder.feed(frame)
-            if message is not None:
-                self.messages.append(message)
-
-    lagging = False
-
-    def give_up(self) -> None:
-        """Not part of these tests."""
-
-    def end(self, reason: str) -> None:
-        """Not part of these tests."""
-
-    @property
-    def told(self) -> list[list[Any]]:
-        """The values of each message."""
-        return [
-            [event.get("new", event.get("data", event["kind"])) for event in one.content["events"]]
-            for one in self.messages
-        ]
 
 
 class Steps:
