@@ -30,7 +30,7 @@ JOURNEY_S = 30.0
 #: Seconds after a client's last change of a property when it is told again.
 QUIET_S = 1.0
 #: Properties that are remembered before the old ones are forgotten.
-_MAX_SUBJECTS = 1_000
+_MAX_SUBJECTS = 200
 
 
 class Settling:
