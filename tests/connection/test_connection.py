@@ -374,6 +374,11 @@ async def test_a_client_that_does_not_read_holds_nobodys_turn() -> None:
         async with asyncio.timeout(5), bench.session.turn():
             bench.div.text = str(number) * 300
         reading.read()
+    assert bench.session.broadcast.is_behind(stuck.connection)
+    assert stuck.outbox.queued_bytes < 10_000
+    assert not bench.events.of(OutboxOverflowed)
+    for _ in range(100):  # it asks, and reads nothing
+        stuck.send(Kind.PULL_DOC_REQ)
     assert stuck.outbox.overflowed
     assert not reading.outbox.overflowed
     assert len(bench.events.of(OutboxOverflowed)) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 from hyperfocal.connection import CloseRequest, Outbox
 
 
@@ -58,3 +60,37 @@ def test_the_first_close_request_counts_and_nothing_is_taken_after_it() -> None:
     assert outbox.offer(("too late",))
     assert outbox.take() == ["last words"]
     assert len(woken) == 2
+
+
+async def test_a_client_for_whom_much_waits_lags_and_says_when_it_has_room() -> None:
+    room: list[int] = []
+    outbox = Outbox(1000, lambda: None)
+    outbox.on_room = lambda: room.append(1)
+    outbox.offer(("x" * 250,))
+    lagged = [outbox.lagging]  # a quarter of the bound is not too much
+    outbox.offer(("x",))
+    lagged.append(outbox.lagging)
+    outbox.take()
+    outbox.sent()
+    lagged.append(outbox.lagging)
+    assert lagged == [False, True, False]
+    await asyncio.sleep(0)
+    assert room == [1]
+
+
+async def test_a_client_that_nobody_thought_slow_is_not_asked_about_room() -> None:
+    room: list[int] = []
+    outbox = Outbox(1000, lambda: None)
+    outbox.on_room = lambda: room.append(1)
+    outbox.offer(("x" * 900,))
+    outbox.take()
+    outbox.sent()
+    await asyncio.sleep(0)
+    assert room == []
+
+
+def test_the_number_of_frames_has_a_bound_however_small_they_are() -> None:
+    outbox = Outbox(1 << 30, lambda: None)
+    assert outbox.offer(("",) * 100_001)
+    assert not outbox.offer(("",))
+    assert outbox.overflowed

@@ -13,7 +13,8 @@ __all__ = ("CloseRequest", "Outbox")
 #: "Try again later" (RFC 6455 registry): stock BokehJS comes back and pulls the document afresh.
 OVERFLOW_CODE = 1013
 
-#: What may wait before a client is told of later turns in one message.
+#: What may wait before a client is told of later turns in one message; at most a quarter of the
+#: bound.
 _LAG_BYTES = 1024 * 1024
 #: Frames that may wait, however small.
 _MAX_FRAMES = 100_000
@@ -44,6 +45,7 @@ class Outbox:
     __slots__ = (
         "_closing",
         "_frames",
+        "_lag_bytes",
         "_lagged",
         "_max_bytes",
         "_queued",
@@ -54,6 +56,7 @@ class Outbox:
 
     def __init__(self, max_bytes: int, wake: Callable[[], None]) -> None:
         self._max_bytes = max_bytes
+        self._lag_bytes = min(_LAG_BYTES, max_bytes // 4)
         self._wake = wake
         self._frames: list[Frame] = []
         self._queued = 0
@@ -68,7 +71,7 @@ class Outbox:
 
         Looking at it makes ``on_room`` being called later.
         """
-        self._lagged = self._queued > _LAG_BYTES
+        self._lagged = self._queued > self._lag_bytes
         return self._lagged
 
     @property
@@ -115,7 +118,7 @@ class Outbox:
         """All that was taken has left."""
         self._queued -= self._taken
         self._taken = 0
-        if self._lagged and self.on_room is not None and self._queued <= _LAG_BYTES:
+        if self._lagged and self.on_room is not None and self._queued <= self._lag_bytes:
             self._lagged = False
             asyncio.get_running_loop().call_soon(self.on_room)
 
