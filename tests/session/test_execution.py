@@ -227,7 +227,7 @@ async def test_a_caller_that_is_cancelled_waits_for_the_thread() -> None:
         gate = Gate()
         habit = bench.execution.habit(gate, "/app")
         assert habit is not None
-        task = asyncio.create_task(bench.execution.in_thread(habit, gate))
+        task = asyncio.create_task(bench.execution.in_thread(habit, gate, "/app"))
         await asyncio.to_thread(gate.begun.wait, 10)
         for _ in range(3):  # however often
             task.cancel()
@@ -251,11 +251,49 @@ async def test_a_caller_that_may_abandon_the_thread_does_not_wait() -> None:
         gate.may_end.set()
 
 
+async def test_what_was_abandoned_was_not_quick() -> None:
+    """Regression: documents that took too long to build were built on the event loop in the end."""
+    with closing(Bench()) as bench:
+        for _ in range(3):
+            gate = Gate()
+            task = asyncio.create_task(bench.execution.build("/app", "id", gate))
+            await asyncio.to_thread(gate.begun.wait, 10)
+            bench.clock.set(bench.clock.monotonic() + SLOW)
+            task.cancel()
+            await asyncio.wait({task})
+            gate.may_end.set()
+        here = threading.get_ident()
+        assert await bench.execution.build("/app", "id", threading.get_ident) != here
+        habit = bench.execution.building("/app")
+        assert habit is not None
+        assert not habit.quick
+
+
+async def test_what_never_began_says_nothing_of_how_long_it_takes() -> None:
+    with closing(Bench(queue=10)) as bench:
+        first = Gate()
+        running = asyncio.create_task(bench.execution.build("/app", "id", first))
+        await asyncio.to_thread(first.begun.wait, 10)
+        later = [Gate() for _ in range(4)]
+        waiting = [asyncio.create_task(bench.execution.build("/app", "id", one)) for one in later]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        first.may_end.set()
+        await running
+        assert await bench.execution.build("/app", "id", threading.get_ident) != 0
+        assert not any(gate.begun.is_set() for gate in later)  # nobody wants them any more
+        habit = bench.execution.building("/app")
+        assert habit is not None
+        assert not habit.quick  # two runs so far
+
+
 async def test_a_thread_that_is_stuck_holds_nobody_once_the_execution_is_closed() -> None:
     bench, gate = Bench(), Gate()
     habit = bench.execution.habit(gate, "/app")
     assert habit is not None
-    task = asyncio.create_task(bench.execution.in_thread(habit, gate))
+    task = asyncio.create_task(bench.execution.in_thread(habit, gate, "/app"))
     await asyncio.to_thread(gate.begun.wait, 10)
     bench.execution.close()
     with pytest.raises(asyncio.CancelledError):

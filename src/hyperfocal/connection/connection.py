@@ -241,7 +241,7 @@ class Connection:
 
     async def _apply_in_thread(self, message: Message, turn: Turn, slow: _Slow) -> None:
         turn.may_last()
-        failure = await self._session.execution.in_thread(slow.habit, slow.apply)
+        failure = await self._session.execution.in_thread(slow.habit, slow.apply, self._url)
         self._answer_patch(message, turn, failure)
 
     def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:

@@ -166,11 +166,13 @@ class Execution:
             ``None`` if it is to run in place whatever it does: it is ``async``, or there are no
             threads.
         """
+        if not self._callback_workers.limit:
+            return None
         code = code_of(callback)
         habit = self._habits.get(id(code))
         if habit is not None:
             return habit
-        if not self._callback_workers.limit or inspect.iscoroutinefunction(_inner(callback)):
+        if inspect.iscoroutinefunction(_inner(callback)):
             return None
         habit = Habit(code, callback_name(_inner(callback)), self._callbacks, self._teller(url))
         return self._add(id(code), habit)
@@ -260,13 +262,13 @@ class Execution:
             self._build_workers, habit, call, url, key=session_id, abandon=True
         )
 
-    async def in_thread(self, habit: Habit, call: Callable[[], _T], name: str = "") -> _T:
-        """Have a worker thread call it, in a copy of this context.
+    async def in_thread(self, habit: Habit, call: Callable[[], _T], url: str) -> _T:
+        """Have a worker thread, named after the application, call it in a copy of this context.
 
         A caller that is cancelled has to wait all the same until the call has ended, because what
         it holds, a turn for example, is in use until then.
         """
-        return await self._in_thread(self._callback_workers, habit, call, name)
+        return await self._in_thread(self._callback_workers, habit, call, url)
 
     async def _in_thread(
         self,
@@ -278,21 +280,24 @@ class Execution:
         key: object = None,
         abandon: bool = False,
     ) -> _T:
-        took = 0.0
+        began: float | None = None
+        ended: float | None = None
 
         def timed() -> _T:
-            nonlocal took
+            nonlocal began, ended
             began = self.now()
             try:
                 return call()
             finally:
-                took = self.now() - began
+                ended = self.now()
 
         future = workers.submit(timed, name, key)
         try:
             return await (future if abandon else _ended(future))
         finally:
-            habit.took(took, self.now())
+            if began is not None:  # what has been abandoned has taken so long at least
+                now = self.now()
+                habit.took((ended if ended is not None else now) - began, now)
 
     def close(self) -> None:
         """End the threads that have nothing to do, and wait for none of the others."""

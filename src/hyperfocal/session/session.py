@@ -356,7 +356,7 @@ class Session:
             turn.may_last()
         else:
             turn.may_last()
-            result = await self.execution.in_thread(habit, call)
+            result = await self.execution.in_thread(habit, call, self.url)
         while inspect.isawaitable(result):
             result = await result
         return result

@@ -114,7 +114,8 @@ class Workers:
             key: finds the call's ``place`` in line.
 
         Returns:
-            A future of the running loop. Cancelling it does not stop the call.
+            A future of the running loop. Cancelling it keeps the call from beginning, and does not
+            stop one that has begun.
         """
         job = _Job(call, name, key)
         with self._guard:
@@ -154,16 +155,18 @@ class Workers:
     def _next(self) -> _Job | None:
         """What to do next; ``None`` when the thread may end."""
         with self._guard:
-            while not self._jobs:
+            while True:
+                while self._jobs:
+                    job = self._jobs.popleft()
+                    if not job.future.cancelled():  # somebody still wants it
+                        self._running.add(job)
+                        return job
                 self._idle += 1
                 woken = not self._closed and self._guard.wait(_IDLE_S)
                 self._idle -= 1
                 if self._closed or (not woken and not self._jobs):
                     self._threads -= 1
                     return None
-            job = self._jobs.popleft()
-            self._running.add(job)
-            return job
 
 
 def _own_working_directory() -> None:
