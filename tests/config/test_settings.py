@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hyperfocal.config import SessionIds, Settings
+from hyperfocal.config import OPTIONS, SessionIds, Settings
+from hyperfocal.config.kinds import Whole
 from hyperfocal.errors import ConfigError, UsageError
 
 #: field, option, lowest value, highest value
@@ -74,10 +75,15 @@ def test_a_lost_session_lives_longer_than_the_last_try_of_the_browser() -> None:
 
 
 def test_every_number_has_bounds_and_an_option() -> None:
-    numbers = {
-        spec.name for spec in fields(Settings) if type(getattr(Settings(), spec.name)) is int
-    }
+    numbers = {entry.attribute for entry in OPTIONS if isinstance(entry.kind, Whole)}
     assert numbers == {name for name, *_ in BOUNDS}
+
+
+def test_every_attribute_is_an_entry_of_the_table() -> None:
+    assert sorted(entry.attribute for entry in OPTIONS) == sorted(
+        spec.name for spec in fields(Settings)
+    )
+    assert len({entry.name for entry in OPTIONS}) == len(OPTIONS)
 
 
 @pytest.mark.parametrize(("name", "option", "low", "high"), BOUNDS)
