@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperfocal.config import OPTIONS, LogLevel, SessionIds
-from hyperfocal.config.kinds import Choice, Flag, Many, Secret, Whole
+from hyperfocal.config.kinds import Choice, File, FileMode, Flag, Many, Secret, Whole
 from hyperfocal.config.sources import DEFAULT, Effective, resolve
 from hyperfocal.errors import ConfigError, UsageError
 
@@ -72,9 +72,10 @@ def test_every_option_has_a_variable_and_most_have_a_key(
     entry: Any, found: Resolve, tmp_path: Path
 ) -> None:
     value, text = _example(entry)
+    more = {"HYPERFOCAL_SSL_CERTFILE": __file__} if entry.name == "ssl-keyfile" else {}
     if entry.attribute in ("config", "use_config"):
         (tmp_path / text).write_text("")
-    result = found(**{entry.variable: text})
+    result = found(**{entry.variable: text, **more})
     assert getattr(result.settings, entry.attribute) == value != entry.default
     assert result.origins[entry.attribute] == entry.variable
     if entry.in_file:
@@ -82,7 +83,7 @@ def test_every_option_has_a_variable_and_most_have_a_key(
         if isinstance(entry.kind, Flag | Whole):
             written = str(value).lower()
         (tmp_path / "hyperfocal.toml").write_text(f"{entry.name} = {written}\n")
-        result = found()
+        result = found(**more)
         assert getattr(result.settings, entry.attribute) == value
         assert result.origins[entry.attribute] == f"{entry.name} in hyperfocal.toml"
 
@@ -100,6 +101,10 @@ def _example(entry: Any) -> tuple[Any, str]:
         return choice, str(choice)
     if isinstance(kind, Secret):
         return b"a", "a"
+    if isinstance(kind, File):
+        return __file__, __file__
+    if isinstance(kind, FileMode):
+        return 0o640, "640"
     if entry.name == "args":
         return ("a", "b"), "a 'b'"
     if isinstance(kind, Many):
@@ -197,3 +202,36 @@ def test_a_file_of_bokehs_settings_has_lists_and_booleans_and_much_that_is_not_o
     assert settings.websocket_origins == ("a.example",)
     assert settings.session_ids is SessionIds.SIGNED
     assert settings.log_level is LogLevel.CRITICAL
+
+
+RIVALS = [
+    # what is said, and what of it is in force: the Unix socket, or the address and port
+    ({"unix_socket": "s"}, {"HYPERFOCAL_PORT": "1"}, "", ("s", 5006)),
+    ({"unix_socket": "s"}, {"BOKEH_DEFAULT_SERVER_PORT": "1"}, "", ("s", 5006)),
+    ({}, {"BOKEH_DEFAULT_SERVER_PORT": "1"}, "unix-socket = 's'", ("s", 5006)),
+    ({"port": "1"}, {}, "unix-socket = 's'", (None, 1)),
+]
+
+
+@pytest.mark.parametrize(("command", "environ", "toml", "expected"), RIVALS)
+def test_of_what_excludes_each_other_the_stronger_is_in_force(
+    found: Resolve,
+    tmp_path: Path,
+    command: dict[str, str],
+    environ: dict[str, str],
+    toml: str,
+    expected: tuple[str | None, int],
+) -> None:
+    (tmp_path / "hyperfocal.toml").write_text(toml)
+    settings = found(command, **environ).settings
+    assert (settings.unix_socket, settings.port) == expected
+
+
+def test_what_excludes_each_other_is_refused_when_it_is_as_strong(
+    found: Resolve, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="--unix-socket: got 's', expected no --port beside it"):
+        found({"unix_socket": "s", "port": "5006"})
+    (tmp_path / "hyperfocal.toml").write_text("unix-socket = 's'\naddress = '::'\n")
+    with pytest.raises(ConfigError, match=r"unix-socket in .*expected no address in .* beside"):
+        found()

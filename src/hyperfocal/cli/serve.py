@@ -95,6 +95,8 @@ def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> S
     """The port that was bound, and the origins that follow from it when none were given."""
     from dataclasses import replace
 
+    if settings.unix_socket is not None:
+        return settings
     port = sockets[0].getsockname()[1]
     origins = settings.websocket_origins
     if not origins:
@@ -111,7 +113,11 @@ def _host(settings: Settings) -> str:
 
 
 def _urls(settings: Settings, paths: Iterable[str]) -> tuple[str, list[str]]:
-    base = f"http://{_host(settings)}:{settings.port}{settings.prefix}"
+    """Where the server is, and where each application is."""
+    if settings.unix_socket is not None:
+        return f"unix:{settings.unix_socket}", []
+    scheme = "https" if settings.ssl_certfile is not None else "http"
+    base = f"{scheme}://{_host(settings)}:{settings.port}{settings.prefix}"
     return f"{base}/", [base + path for path in paths]
 
 

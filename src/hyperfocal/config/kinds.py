@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from enum import StrEnum
 from typing import Any, ClassVar
 
 __all__ = (
     "Choice",
+    "File",
+    "FileMode",
     "Flag",
     "Kind",
     "Many",
     "Prefix",
     "RefusedError",
     "Secret",
+    "SecretText",
     "Text",
     "Whole",
     "Words",
@@ -158,6 +162,48 @@ class Text(Kind):
         return value
 
 
+class File(Text):
+    """The path of a file that is there."""
+
+    def __init__(self) -> None:
+        super().__init__("FILE", "a file that can be read")
+
+    def check(self, value: Any) -> Any:
+        """A path, as it is given."""
+        if not os.path.isfile(super().check(value)) or not os.access(value, os.R_OK):
+            raise RefusedError(value)
+        return value
+
+
+class FileMode(Kind):
+    """Who may use a file, as chmod(1) has it."""
+
+    def __init__(self) -> None:
+        super().__init__("MODE", "three octal digits such as 660")
+
+    def check(self, value: Any) -> Any:
+        """A number of nine bits."""
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 0o777:
+            raise RefusedError(value)
+        return value
+
+    def parse(self, text: str) -> Any:
+        """Octal digits."""
+        if not re.fullmatch("0?[0-7]{3}", text):
+            raise RefusedError(text)
+        return int(text, 8)
+
+    def load(self, value: Any) -> Any:
+        """Octal digits, as a text: a number would be a decimal one."""
+        if not isinstance(value, str):
+            raise RefusedError(value)
+        return self.parse(value)
+
+    def dump(self, value: Any) -> Any:
+        """Octal digits."""
+        return f"{value:03o}"
+
+
 class Many(Text):
     """A list of texts: commas are between them in an environment variable."""
 
@@ -238,3 +284,16 @@ class Secret(Text):
         if not isinstance(value, str):
             raise RefusedError("what is not shown")
         return self.parse(value)
+
+
+class SecretText(Text):
+    """A text that nobody may see."""
+
+    def __init__(self) -> None:
+        super().__init__("SECRET")
+
+    def check(self, value: Any) -> Any:
+        """A ``str``, and not an empty one."""
+        if not isinstance(value, str) or not value:
+            raise RefusedError(value if not value else "what is not shown")
+        return value

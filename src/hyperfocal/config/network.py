@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from hyperfocal.config.choices import SessionIds, WebSocketTransport
-from hyperfocal.config.kinds import Choice, Flag, Many, Prefix, Secret, Text, Whole
+from hyperfocal.config.kinds import (
+    Choice,
+    File,
+    FileMode,
+    Flag,
+    Many,
+    Prefix,
+    Secret,
+    SecretText,
+    Text,
+    Whole,
+)
 from hyperfocal.config.options import Bokeh, option
 
-__all__ = ("Access", "Http", "Listening", "WebSockets")
+__all__ = ("Access", "Http", "Listening", "Tls", "WebSockets")
 
 _MIB = 1024 * 1024
 _SIGNED = MappingProxyType(
@@ -38,7 +49,55 @@ class Listening:
         "Port to listen on; 0 takes a free one.",
         bokeh=Bokeh.of("default_server_port"),
     )
+    unix_socket: str | None = option(
+        "unix-socket",
+        Text("PATH"),
+        None,
+        "Unix socket to listen on, for a proxy on this machine, in place of an address and port.",
+    )
+    unix_socket_mode: int = option(
+        "unix-socket-mode",
+        FileMode(),
+        0o600,
+        "Who may open the Unix socket: 600 the server's user, 660 the group as well.",
+    )
     prefix: str = option("prefix", Prefix(), "", "URL path to serve everything under.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """What is between the server and its visitors."""
+
+    ssl_certfile: str | None = option(
+        "ssl-certfile",
+        File(),
+        None,
+        "Serve https with the certificate (and those that vouch for it) in this file, in PEM.",
+        bokeh=Bokeh.of("ssl_certfile"),
+    )
+    ssl_keyfile: str | None = option(
+        "ssl-keyfile",
+        File(),
+        None,
+        "The certificate's private key, in PEM.",
+        shown="in the same file",
+        bokeh=Bokeh.of("ssl_keyfile"),
+    )
+    ssl_password: str | None = option(
+        "ssl-password",
+        SecretText(),
+        None,
+        "The password of the private key, if it has one.",
+        bokeh=Bokeh.of("ssl_password"),
+        on_command_line=False,  # where all of the machine's users could read it
+    )
+    use_xheaders: bool = option(
+        "use-xheaders",
+        Flag(),
+        False,
+        "Believe X-Real-Ip or X-Forwarded-For, and X-Scheme or X-Forwarded-Proto: only for servers "
+        "that nobody reaches but through a proxy, which sets them.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +186,21 @@ class WebSockets:
         Whole(1024, unit="BYTES"),
         20 * _MIB,
         "Largest message a client may send.",
+    )
+    websocket_compression_level: int | None = option(
+        "websocket-compression-level",
+        Whole(0, 9, "LEVEL"),
+        None,
+        "Compress what websockets carry, with zlib at this level, 1 fast to 9 small. Such servers "
+        "use the asgi transport.",
+        shown="no compression",
+    )
+    websocket_compression_mem_level: int | None = option(
+        "websocket-compression-mem-level",
+        Whole(1, 9, "LEVEL"),
+        None,
+        "The memory that it may take for each connection, 1 little to 9 much.",
+        shown="8, with --websocket-compression-level",
     )
     websocket_max_buffers: int = option(
         "websocket-max-buffers",

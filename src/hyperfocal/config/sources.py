@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hyperfocal.config.options import Bokeh, Option
-from hyperfocal.config.settings import OPTIONS, Settings
-from hyperfocal.errors import UsageError
+from hyperfocal.config.settings import OPTIONS, RIVALS, Settings
+from hyperfocal.errors import ConfigError, UsageError
 
 __all__ = ("DEFAULT", "Effective", "Found", "resolve")
 
@@ -106,6 +106,7 @@ def resolve(
     users = (home if home is not None else Path.home()) / ".bokeh" / "bokeh.yaml"
     if users.is_file():
         add(_of_yaml(users, str(users), rank=2))
+    _weigh(found)
     values = {
         option.attribute: found[option.attribute].read(option)
         for option in OPTIONS
@@ -116,6 +117,26 @@ def resolve(
         for option in OPTIONS
     }
     return Effective(Settings(**values), origins, tuple(warnings))
+
+
+def _weigh(found: dict[str, Found]) -> None:
+    """Of what cannot be said together the stronger stays; the settings refuse what is as strong.
+
+    Raises:
+        ConfigError: two options of the command line, say, exclude each other.
+    """
+    for one, others in RIVALS:
+        for other in others:
+            if one not in found or other not in found:
+                continue
+            here, there = found[one], found[other]
+            # What Bokeh's variables and files say of the port is a mere default.
+            if here.rank > there.rank or (other == "port" and "BOKEH" in there.where):
+                del found[other]
+            elif here.rank < there.rank:
+                del found[one]
+            else:
+                raise ConfigError(here.where, here.value, f"no {there.where} beside it")
 
 
 def _of_command(command: Mapping[str, Any]) -> dict[str, Found]:
