@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import socket
+import ssl
+import stat
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
@@ -19,10 +21,11 @@ from starlette.applications import Starlette
 
 from hyperfocal.application import Loaded, as_application
 from hyperfocal.config import Settings, WebSocketTransport
-from hyperfocal.errors import UsageError
+from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
+from hyperfocal.web.proxies import behind_proxy
 from hyperfocal.web.site import make_site
 
 __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
@@ -36,12 +39,15 @@ _SWITCH_S = 0.001
 
 
 class ListenError(UsageError, OSError):
-    """An address cannot be listened on."""
+    """It is not possible to listen there.
 
-    def __init__(self, address: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {address} port {port}: {reason}")
-        self.address = address
-        self.port = port
+    Attributes:
+        where: an address and port, or the path of a Unix socket.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {where}: {reason}")
+        self.where = where
 
 
 def asgi_app(
@@ -78,11 +84,13 @@ def asgi_app(
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address is set.
+    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address or path is set.
 
     Raises:
         ListenError: the port is in use, may not be used, or there is no such address.
     """
+    if settings.unix_socket is not None:
+        return [_listen_locally(settings.unix_socket, settings.unix_socket_mode)]
     if settings.address is not None:
         return [_listen(settings.address, settings.port)]
     first = _listen("127.0.0.1", settings.port)
@@ -112,9 +120,40 @@ def _listen(address: str, port: int) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        raise ListenError(address, port, error.strerror or str(error)) from error
+        raise ListenError(f"{address} port {port}", error.strerror or str(error)) from error
     listening.setblocking(False)
     return listening
+
+
+def _listen_locally(path: str, mode: int) -> socket.socket:
+    """A Unix socket; takes the place of one on which nobody listens any more."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.lexists(path):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError("there is a file of this name that is no socket")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+                if other.connect_ex(path) == 0:
+                    raise OSError("a server listens there")
+            os.unlink(path)
+        before = os.umask(0o777 & ~mode)  # never, not even for a moment, open to others
+        try:
+            listening.bind(path)
+        finally:
+            os.umask(before)
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise ListenError(path, error.strerror or str(error)) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _remove(path: str, inode: int) -> None:
+    """Remove a Unix socket, unless another server has put its own in its place."""
+    with contextlib.suppress(OSError):
+        if os.lstat(path).st_ino == inode:
+            os.unlink(path)
 
 
 def _not_about_refusals(record: logging.LogRecord) -> bool:
@@ -172,15 +211,23 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) -> Any:
+def _websocket_protocol(settings: Settings) -> Any:
     """What makes uvicorn's websocket protocol.
 
     Raises:
-        UsageError: the native transport was asked for, and picows is not to be had.
+        UsageError: the native transport was asked for, and is not to be had.
     """
-    from hyperfocal.web.handover import NativeWebSocketProtocol, WebSocketProtocol
+    from hyperfocal.web.handover import Deflate, NativeWebSocketProtocol, WebSocketProtocol
     from hyperfocal.web.heartbeat import Heartbeat
 
+    chosen = settings.websocket_transport
+    level, memory = settings.websocket_compression_level, settings.websocket_compression_mem_level
+    if level is not None or memory is not None:
+        if chosen is WebSocketTransport.NATIVE:
+            raise ConfigError(
+                "--websocket-transport", str(chosen), "auto or asgi, which can compress"
+            )
+        return partial(WebSocketProtocol, deflate=Deflate.of(level, memory))
     if chosen is WebSocketTransport.ASGI:
         return WebSocketProtocol
     try:
@@ -189,30 +236,59 @@ def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) 
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error
         return WebSocketProtocol
-    return partial(NativeWebSocketProtocol, heartbeat=Heartbeat(keep_alive_s))
+    return partial(
+        NativeWebSocketProtocol, heartbeat=Heartbeat(settings.keep_alive_ms / 1000 or None)
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """The certificate and its key.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    assert settings.ssl_certfile is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    password = settings.ssl_password or ""  # without one, OpenSSL would ask for it at the terminal
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, lambda: password)
+    except OSError as error:  # also what OpenSSL finds wrong
+        reason = error.strerror or str(error) or "it cannot be read"
+        raise ConfigError(
+            "--ssl-certfile",
+            settings.ssl_certfile,
+            "a certificate in PEM, with its private key behind it or in --ssl-keyfile, and in "
+            f"BOKEH_SSL_PASSWORD the key's password if it has one (OpenSSL says: {reason})",
+        ) from error
+    return context
 
 
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     """How uvicorn has to run the application so that the settings hold.
 
     Raises:
-        UsageError: a transport was asked for that is not to be had.
+        UsageError: a transport was asked for that is not to be had, or a certificate is not one.
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)
+    tls = _tls(settings) if settings.ssl_certfile is not None else None
+    if settings.use_xheaders:
+        app = behind_proxy(app)
     return uvicorn.Config(
         dated(app),
         log_config=None,
         access_log=False,
         http=http,
-        ws=_websocket_protocol(settings.websocket_transport, keep_alive_s),
+        ws=_websocket_protocol(settings),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive_s,
         ws_ping_timeout=keep_alive_s,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=False,  # ours: uvicorn's has a level of its own
+        ssl_context_factory=(lambda config, default: tls) if tls is not None else None,
+        proxy_headers=False,  # ours: uvicorn would believe any proxy on this machine
         timeout_graceful_shutdown=5,
         server_header=False,
         date_header=False,  # ours: uvicorn would wake up ten times a second to know the date
@@ -239,8 +315,14 @@ def run(
     config = uvicorn_config(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = _Uvicorn(config, ready)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+    path = settings.unix_socket
+    inode = os.lstat(path).st_ino if path is not None else 0
+    try:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+    finally:
+        if path is not None:
+            _remove(path, inode)
 
 
 def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:

@@ -106,7 +106,8 @@ async def running(
     Args:
         applications: what to serve.
         settings: the settings; by default those with the ``changes``.
-        configure: changes uvicorn's configuration. With ``uds`` in it, ``Running.base`` is moot.
+        configure: changes uvicorn's configuration. With ``uds`` in it, as with
+            ``unix_socket`` in the settings, ``Running.base`` is moot.
         changes: settings that differ from the defaults.
     """
     changes.setdefault("websocket_transport", transport)
@@ -123,7 +124,9 @@ async def running(
         await asyncio.sleep(0)
         if task.done():
             await task
-    port = sockets[0].getsockname()[1] if sockets else 0
+    port = 0
+    if sockets and chosen.unix_socket is None:
+        port = sockets[0].getsockname()[1]
     try:
         async with httpx.AsyncClient(verify=False) as http:
             scheme = "https" if config.is_ssl else "http"

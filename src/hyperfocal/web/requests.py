@@ -17,7 +17,15 @@ Scope: TypeAlias = MutableMapping[str, Any]
 
 #: A request that bears one of these came through a proxy.
 _PROXY_HEADERS = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+    {
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-scheme",
+    }
 )
 #: Python takes seconds for a cookie with some 10,000 of them (CVE-2024-7592); none has a few.
 _MAX_BACKSLASHES = 256
@@ -46,13 +54,13 @@ def header(scope: Scope, name: bytes) -> str | None:
 def is_direct_local(scope: Scope) -> bool:
     """Whether the request comes straight from this machine, through no proxy.
 
-    A Unix socket has no peer address; whoever may open it is on this machine.
+    A Unix socket has no peer address: it is there for a proxy, which may not say that it is one.
     """
     if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
         return False
     client = scope.get("client")
     if not client:
-        return True
+        return False
     try:
         return ipaddress.ip_address(client[0]).is_loopback
     except ValueError:
