@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hyperfocal.config.network import Access, Http, Listening, Tls, WebSockets
+from hyperfocal.config.network import Access, Http, Listening, Login, Tls, WebSockets
 from hyperfocal.config.operation import Applications, Execution, Files, Limits, Logging, Sessions
 from hyperfocal.config.options import options_of
 from hyperfocal.errors import ConfigError
@@ -18,6 +18,7 @@ GROUPS: tuple[tuple[str, Any], ...] = (
     ("Listening", Listening),
     ("TLS and proxies", Tls),
     ("Access", Access),
+    ("Login", Login),
     ("Sessions", Sessions),
     ("Limits", Limits),
     ("HTTP", Http),
@@ -36,6 +37,7 @@ DEFAULTS = {option.attribute: option.default for option in OPTIONS}
 #: What cannot be said together: an attribute, and those that it leaves no room for.
 RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unix_socket", ("address", "port", "ssl_certfile", "ssl_keyfile")),
+    ("auth_module", ("password_file",)),
 )
 
 
@@ -48,6 +50,7 @@ class Settings(
     Http,
     Limits,
     Sessions,
+    Login,
     Access,
     Tls,
     Listening,

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload
+from hyperfocal.auth import (
+    AuthProvider,
+    OriginPolicy,
+    SessionPolicy,
+    TokenAuthority,
+    dump_payload,
+    user_name,
+)
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
@@ -21,6 +28,7 @@ from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.web.providers import make_provider
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
@@ -79,6 +87,8 @@ class Site:
         clock: tells the time.
         execution: where the applications' plain code runs.
         admission: who may have a session.
+        provider: says who visitors are, and lets nobody in who is nobody; ``None``: everybody
+            may come in.
     """
 
     def __init__(
@@ -92,6 +102,7 @@ class Site:
         clock: Clock,
         execution: Execution,
         admission: Admission,
+        provider: AuthProvider | None = None,
     ) -> None:
         self.served = tuple(served)
         self.settings = settings
@@ -102,6 +113,7 @@ class Site:
         self.clock = clock
         self.execution = execution
         self.admission = admission
+        self.provider = provider
         admission.make_room = self._make_room
         self._making_room: asyncio.Task[None] | None = None
         self.statics = StaticFiles()
@@ -195,6 +207,8 @@ class Site:
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
         request = read_request(scope)
+        if given is not None:
+            self._check_user(served.context.find_session(given), request.user)
         extra = {**known, **self._process_request(served, request)}
         payload = {**request.payload(), **extra}
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
@@ -255,9 +269,12 @@ class Site:
             direct_local=is_direct_local(scope),
             session_exists=existed,
         )
+        own = read_request(scope)
         if existed:  # and has the request of its page
-            return await context.create_session_if_needed(token.session_id), token.page
-        request = restore_request(read_request(scope), token.payload)
+            session = await context.create_session_if_needed(token.session_id)
+            self._check_user(session, own.user)
+            return session, token.page
+        request = restore_request(own, token.payload)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
             payload = {**request.payload(), **payload, **self._process_request(served, request)}
@@ -267,6 +284,20 @@ class Site:
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
         return session, token.page
+
+    @staticmethod
+    def _check_user(session: Session | None, user: Any) -> None:
+        """Raise if the session was made for somebody else.
+
+        Raises:
+            AuthError: it was.
+        """
+        if session is None or session.context is None:
+            return
+        request = session.context.request
+        owner = user_name(request.user) if request is not None else None
+        if owner is not None and user_name(user) != owner:
+            raise AuthError("this session is somebody else's; reload the page")
 
     def check_origin(self, scope: Scope) -> None:
         """Raise unless pages of this origin may connect.
@@ -306,6 +337,7 @@ def make_site(
     telemetry: Telemetry,
     *,
     clock: Clock | None = None,
+    provider: AuthProvider | None = None,
 ) -> Site:
     """Assemble a site.
 
@@ -314,6 +346,10 @@ def make_site(
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
+        provider: says who visitors are; by default the one that the settings ask for, if any.
+
+    Raises:
+        UsageError: there cannot be such a provider.
     """
     if settings.accelerate and not acceleration.install():
         _log.info(
@@ -321,6 +357,7 @@ def make_site(
         )
     time = clock if clock is not None else SystemClock()
     secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    chosen = provider if provider is not None else make_provider(settings, secret, time)
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)
     policy = SessionPolicy(
         settings.session_ids, secret, secret_given=settings.secret_key is not None
@@ -335,6 +372,7 @@ def make_site(
             ApplicationContext(
                 application,
                 url=settings.prefix + url,
+                logout_url=chosen.logout_url if chosen is not None else None,
                 settings=settings,
                 telemetry=telemetry,
                 clock=time,
@@ -347,4 +385,15 @@ def make_site(
         )
         for url, application, title, description in applications
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
+    return Site(
+        served,
+        settings,
+        telemetry,
+        counters,
+        tokens,
+        policy,
+        time,
+        execution,
+        admission,
+        chosen,
+    )
