@@ -11,17 +11,18 @@ import socket
 import ssl
 import stat
 import sys
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from hyperfocal.application import Loaded, as_application
+from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
-from hyperfocal.config import Settings, WebSocketTransport
+from hyperfocal.config import Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
@@ -29,7 +30,16 @@ from hyperfocal.web.dates import dated
 from hyperfocal.web.proxies import behind_proxy
 from hyperfocal.web.site import make_site
 
-__all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
+__all__ = (
+    "HttpServer",
+    "ListenError",
+    "asgi_app",
+    "bind",
+    "lifespan",
+    "run",
+    "run_to_the_end",
+    "uvicorn_config",
+)
 
 
 _log = logging.getLogger("hyperfocal")
@@ -57,35 +67,65 @@ def asgi_app(
     *,
     telemetry: Telemetry | None = None,
     auth: AuthProvider | None = None,
+    **options: Any,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
     Args:
         applications: what to serve by URL path ("/" or "/name"), or a single thing to serve at
-            "/". Each is a ``bokeh.application.Application``, a function of a document, or what
-            ``hyperfocal.application.load`` gives.
-        settings: lifetimes, secrets, origins.
+            "/". Each is a ``bokeh.application.Application``, a function of a document, the path of
+            a script, notebook or folder, or what ``hyperfocal.application.load`` gives.
+        settings: the settings; or give single ones as options.
         telemetry: hears what happens; by default it is logged.
         auth: says who visitors are, and lets in nobody else; by default the provider that the
             settings ask for. Without one, applications know the ``user`` of the ASGI scope.
+        options: as on the command line, with underscores, as in ``prefix="/apps"`` or
+            ``allow_websocket_origin=["example.com"]``.
+
+    Its lifespan begins and ends what belongs to the applications. A host that mounts it has to run
+    that: see ``hyperfocal.lifespan``.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
     """
+    if settings is not None and options:
+        raise UsageError("give settings, or single options, and not both")
+    chosen = settings if settings is not None else named_settings(options)
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
     served: list[tuple[str, Any, str, str]] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
-        if isinstance(thing, Loaded):
-            served.append((url, thing.application, thing.title, thing.description))
+        loaded = load(thing) if isinstance(thing, str | Path) else thing
+        if isinstance(loaded, Loaded):
+            served.append((url, loaded.application, loaded.title, loaded.description))
         else:
             application, title, description = as_application(thing, url)
             served.append((url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    chosen = settings if settings is not None else Settings()
     return make_app(make_site(served, chosen, hub, provider=auth))
+
+
+@contextlib.asynccontextmanager
+async def lifespan(*apps: Starlette) -> AsyncGenerator[None]:
+    """Begin what belongs to these applications, and end it behind: for the lifespan of a host.
+
+        @contextlib.asynccontextmanager
+        async def of_host(host):
+            async with hyperfocal.lifespan(dashboards):
+                yield
+
+        host = FastAPI(lifespan=of_host)
+        host.mount("/dashboards", dashboards)
+
+    Args:
+        apps: what ``asgi_app`` gave.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for app in apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        yield
 
 
 def bind(settings: Settings) -> list[socket.socket]:
@@ -166,15 +206,34 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM."""
+class HttpServer(uvicorn.Server):
+    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    Args:
+        config: what ``uvicorn_config`` gave.
+        ready: called when connections are being accepted.
+        heeds_signals: whether the signals are its own; else only ``end`` ends it.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None,
+        *,
+        heeds_signals: bool = True,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._heeds_signals = heeds_signals
         self._asked_to_end = asyncio.Event()
 
+    def end(self) -> None:
+        """Have it end. On the event loop."""
+        self.should_exit = True
+        self._asked_to_end.set()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets=sockets)
         if self.started and self._ready is not None:
             self._ready()
@@ -187,6 +246,10 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Heed the signals within."""
+        if not self._heeds_signals:
+            yield
+            return
         loop = asyncio.get_running_loop()
         serving = asyncio.current_task()
         asked: list[int] = []
@@ -319,18 +382,18 @@ def run(
     sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = _Uvicorn(config, ready)
+    server = HttpServer(config, ready)
     path = settings.unix_socket
     inode = os.lstat(path).st_ino if path is not None else 0
     try:
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+            run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
     finally:
         if path is not None:
             _remove(path, inode)
 
 
-def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
     """Run the server until it has ended, whoever else asks the event loop to end.
 
     An application's ``sys.exit`` in a task of its own leaves the loop by the same way as ours.
