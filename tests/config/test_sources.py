@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from hyperfocal.config import OPTIONS, LogLevel, SessionIds
-from hyperfocal.config.kinds import Choice, File, FileMode, Flag, Many, Secret, Whole
+from hyperfocal.config.kinds import (
+    Choice,
+    File,
+    FileMode,
+    Flag,
+    Icon,
+    LogFormat,
+    Many,
+    Secret,
+    Whole,
+)
 from hyperfocal.config.sources import DEFAULT, Effective, resolve
 from hyperfocal.errors import ConfigError, UsageError
 
@@ -101,6 +111,10 @@ def _example(entry: Any) -> tuple[Any, str]:
         return choice, str(choice)
     if isinstance(kind, Secret):
         return b"a", "a"
+    if isinstance(kind, LogFormat):
+        return "%(message)s", "%(message)s"
+    if isinstance(kind, Icon):
+        return "none", "none"
     if isinstance(kind, File):
         return __file__, __file__
     if isinstance(kind, FileMode):

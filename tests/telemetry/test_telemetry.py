@@ -26,11 +26,13 @@ from hyperfocal.telemetry import (
     HookFailed,
     LogSubscriber,
     LoopBlocked,
+    MemoryUsage,
     OutboxOverflowed,
     PatchRefused,
     PrewarmingStopped,
     SessionCreated,
     SessionDestroyed,
+    Statistics,
     Telemetry,
     TimerLate,
     TurnLong,
@@ -63,6 +65,8 @@ EVENTS: list[tuple[Event, int, tuple[str, ...]]] = [
     (ConnectionClosed("/app", "s-1", 1009, "too big"), logging.DEBUG, ("s-1", "1009", "(too big)")),
     (ConnectionRefused("/app", "1.2.3.4", "why"), logging.WARNING, ("/app", "1.2.3.4", "why")),
     (PatchRefused("/app", "s-1", CAUSE), logging.WARNING, ("/app", "s-1", "the cause")),
+    (Statistics(3, {"/app": (2, 1)}), logging.DEBUG, ("3 clients", "/app has 2 sessions with 1")),
+    (MemoryUsage(2**21, 2**22), logging.INFO, ("2.00 MB (RSS)", "4.00 MB (VMS)")),
     (OutboxOverflowed("/app", "s-1", 12345), logging.WARNING, ("/app", "s-1", "12345")),
 ]
 EACH = pytest.mark.parametrize(

@@ -19,10 +19,11 @@ from bokeh.application.handlers import (
     NotebookHandler,
     ScriptHandler,
 )
+from bokeh.settings import settings
 
 from hyperfocal.errors import LoadError, UsageError
 
-__all__ = ("Loaded", "as_application", "describe", "load", "load_all")
+__all__ = ("Loaded", "as_application", "describe", "load", "load_all", "load_bokeh_settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,18 @@ def load_all(paths: Sequence[str | Path], argv: Sequence[str] = ()) -> dict[str,
             raise LoadError(str(path), f"{loaded[one.url].path} is served at {one.url} already")
         loaded[one.url] = one
     return loaded
+
+
+def load_bokeh_settings(path: str | Path) -> None:
+    """Have Bokeh use this file of its settings (YAML), before variables of the environment.
+
+    Raises:
+        LoadError: Bokeh cannot read it.
+    """
+    try:
+        settings.load_config(path)
+    except Exception as error:
+        raise LoadError(str(path), _one_line(str(error))) from error
 
 
 def _one_line(text: str) -> str:

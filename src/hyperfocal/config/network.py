@@ -130,6 +130,36 @@ class Access:
         bokeh=Bokeh.of("secret_key"),
         on_command_line=False,  # where all of the machine's users could read it
     )
+    include_headers: tuple[str, ...] = option(
+        "include-headers",
+        Many("NAME..."),
+        (),
+        "Headers of requests that applications see, and no others. Several may follow.",
+        shown="all of them",
+        greedy=True,
+    )
+    exclude_headers: tuple[str, ...] = option(
+        "exclude-headers",
+        Many("NAME..."),
+        (),
+        "Headers of requests that applications do not see.",
+        greedy=True,
+    )
+    include_cookies: tuple[str, ...] = option(
+        "include-cookies",
+        Many("NAME..."),
+        (),
+        "Cookies that applications see, and no others. Several may follow.",
+        shown="all of them",
+        greedy=True,
+    )
+    exclude_cookies: tuple[str, ...] = option(
+        "exclude-cookies",
+        Many("NAME..."),
+        (),
+        "Cookies that applications do not see.",
+        greedy=True,
+    )
     token_expiration_s: int = option(
         "session-token-expiration",
         Whole(1, unit="SECONDS"),

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperfocal.config.network import Access, Http, Listening, Tls, WebSockets
-from hyperfocal.config.operation import Applications, Execution, Files, Limits, Logging, Sessions
+from hyperfocal.config.operation import (
+    Applications,
+    Execution,
+    Files,
+    Limits,
+    Logging,
+    Pages,
+    Sessions,
+)
 from hyperfocal.config.options import options_of
 from hyperfocal.errors import ConfigError
 
@@ -18,6 +26,7 @@ GROUPS: tuple[tuple[str, Any], ...] = (
     ("Listening", Listening),
     ("TLS and proxies", Tls),
     ("Access", Access),
+    ("Pages", Pages),
     ("Sessions", Sessions),
     ("Limits", Limits),
     ("HTTP", Http),
@@ -36,6 +45,8 @@ DEFAULTS = {option.attribute: option.default for option in OPTIONS}
 #: What cannot be said together: an attribute, and those that it leaves no room for.
 RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unix_socket", ("address", "port", "ssl_certfile", "ssl_keyfile")),
+    ("include_headers", ("exclude_headers",)),
+    ("include_cookies", ("exclude_cookies",)),
 )
 
 
@@ -48,6 +59,7 @@ class Settings(
     Http,
     Limits,
     Sessions,
+    Pages,
     Access,
     Tls,
     Listening,

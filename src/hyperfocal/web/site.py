@@ -15,12 +15,14 @@ from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_pa
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
-from hyperfocal.contexts.prewarming import resident_bytes
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
 from hyperfocal.pages import StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.telemetry.memory import resident_bytes
+from hyperfocal.web.disclosure import Disclosure
+from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
@@ -104,6 +106,7 @@ class Site:
         self.admission = admission
         admission.make_room = self._make_room
         self._making_room: asyncio.Task[None] | None = None
+        self._disclosure = Disclosure(settings)
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
@@ -131,7 +134,8 @@ class Site:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
-            yield
+            async with reporting(self.settings, self.served, self.telemetry):
+                yield
         finally:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -194,8 +198,9 @@ class Site:
         """
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
-        request = read_request(scope)
-        extra = {**known, **self._process_request(served, request)}
+        whole = read_request(scope)
+        extra = {**known, **self._process_request(served, whole)}
+        request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
         return Visit(session_id, request, payload, token)
@@ -257,10 +262,11 @@ class Site:
         )
         if existed:  # and has the request of its page
             return await context.create_session_if_needed(token.session_id), token.page
-        request = restore_request(read_request(scope), token.payload)
+        whole = restore_request(read_request(scope), token.payload)
+        request = self._disclosure(whole)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
-            payload = {**request.payload(), **payload, **self._process_request(served, request)}
+            payload = {**request.payload(), **payload, **self._process_request(served, whole)}
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         if token.signed:
             # The page outlived its session. If it had the document before, it is one that comes
