@@ -26,7 +26,7 @@ from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.proxies import behind_proxy
-from hyperfocal.web.site import make_site
+from hyperfocal.web.site import Listing, make_site
 
 __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
 
@@ -70,15 +70,17 @@ def asgi_app(
     """
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
-    served: list[tuple[str, Any, str, str]] = []
+    served: list[Listing] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
         if isinstance(thing, Loaded):
-            served.append((url, thing.application, thing.title, thing.description))
+            served.append(
+                Listing(url, thing.application, thing.title, thing.description, thing.thumbnail)
+            )
         else:
             application, title, description = as_application(thing, url)
-            served.append((url, application, title, description))
+            served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
     return make_app(make_site(served, settings if settings is not None else Settings(), hub))
 

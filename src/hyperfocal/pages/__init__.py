@@ -10,7 +10,7 @@ from hyperfocal.pages.document import (
     page_head,
     page_rest,
 )
-from hyperfocal.pages.index import IndexEntry, index_page
+from hyperfocal.pages.index import Index, IndexEntry
 from hyperfocal.pages.notices import (
     failure_page,
     failure_script,
@@ -22,6 +22,7 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "Index",
     "IndexEntry",
     "PageBundle",
     "StaticFiles",
@@ -29,7 +30,6 @@ __all__ = (
     "document_page",
     "failure_page",
     "failure_script",
-    "index_page",
     "is_plain",
     "notice_page",
     "page_head",

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload
@@ -17,7 +18,7 @@ from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError
-from hyperfocal.pages import StaticFiles
+from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
@@ -26,7 +27,7 @@ from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
-__all__ = ("Served", "Site", "Visit")
+__all__ = ("Listing", "Served", "Site", "Visit", "make_site")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -51,11 +52,23 @@ class Served:
     context: ApplicationContext
     title: str
     description: str
+    thumbnail: Path | None = None
 
     @property
     def path(self) -> str:
         """The URL path without a slash at its end: "" or "/name"."""
         return self.url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An application to serve: where, and how the index shows it. ``url`` is "/" or "/name"."""
+
+    url: str
+    application: Any
+    title: str
+    description: str
+    thumbnail: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,8 @@ class Site:
         self.admission = admission
         admission.make_room = self._make_room
         self._making_room: asyncio.Task[None] | None = None
+        #: Raises ``ConfigError`` for a template that is none.
+        self.index = Index(settings.index)
         self._disclosure = Disclosure(settings)
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
@@ -307,7 +322,7 @@ class Site:
 
 
 def make_site(
-    applications: Iterable[tuple[str, Any, str, str]],
+    applications: Iterable[Listing],
     settings: Settings,
     telemetry: Telemetry,
     *,
@@ -316,7 +331,7 @@ def make_site(
     """Assemble a site.
 
     Args:
-        applications: for each one its URL path, the ``Application``, title and description.
+        applications: what is served.
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
@@ -337,10 +352,10 @@ def make_site(
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
     served = [
         Served(
-            url,
+            one.url,
             ApplicationContext(
-                application,
-                url=settings.prefix + url,
+                one.application,
+                url=settings.prefix + one.url,
                 settings=settings,
                 telemetry=telemetry,
                 clock=time,
@@ -348,9 +363,10 @@ def make_site(
                 execution=execution,
                 admission=admission,
             ),
-            title,
-            description,
+            one.title,
+            one.description,
+            one.thumbnail,
         )
-        for url, application, title, description in applications
+        for one in applications
     ]
     return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
