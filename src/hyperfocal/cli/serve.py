@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hyperfocal.config import Settings
 
-__all__ = ("serve",)
+__all__ = ("serve", "show")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -71,7 +71,7 @@ def _serve(settings: Settings) -> None:
         if settings.dev:
             _log.warning("Development mode: tracebacks are shown to clients")
         if settings.show:
-            _show(urls, settings.browser)
+            show(urls, settings.browser)
 
     run(app, sockets, settings, ready=ready)
     _log.info("Stopped")
@@ -98,7 +98,7 @@ def _paths(settings: Settings) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def _show(urls: Iterable[str], browser: str | None) -> None:
+def show(urls: Iterable[str], browser: str | None) -> None:
     """Open the applications in a browser."""
     if browser == "none":
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperfocal.config.options import Bokeh, Option
-from hyperfocal.config.settings import OPTIONS, RIVALS, Settings
+from hyperfocal.config.settings import DEFAULTS, OPTIONS, RIVALS, Settings
 from hyperfocal.errors import ConfigError, UsageError
 
 __all__ = ("DEFAULT", "Effective", "Found", "resolve")
@@ -106,12 +106,13 @@ def resolve(
     users = (home if home is not None else Path.home()) / ".bokeh" / "bokeh.yaml"
     if users.is_file():
         add(_of_yaml(users, str(users), rank=2))
-    _weigh(found)
     values = {
         option.attribute: found[option.attribute].read(option)
         for option in OPTIONS
         if option.attribute in found
     }
+    for attribute in _outweighed(found, values):
+        del found[attribute], values[attribute]
     origins = {
         option.attribute: found[option.attribute].where if option.attribute in found else DEFAULT
         for option in OPTIONS
@@ -119,24 +120,27 @@ def resolve(
     return Effective(Settings(**values), origins, tuple(warnings))
 
 
-def _weigh(found: dict[str, Found]) -> None:
-    """Of what cannot be said together the stronger stays; the settings refuse what is as strong.
+def _outweighed(found: Mapping[str, Found], values: Mapping[str, Any]) -> set[str]:
+    """Of what cannot be said together, what the stronger leaves no room for.
 
     Raises:
-        ConfigError: two options of the command line, say, exclude each other.
+        ConfigError: both are as strong: two options of the command line, say.
     """
+    said = {name for name, value in values.items() if value != DEFAULTS[name]}
+    weaker: set[str] = set()
     for one, others in RIVALS:
         for other in others:
-            if one not in found or other not in found:
+            if one not in said or other not in said:
                 continue
             here, there = found[one], found[other]
             # What Bokeh's variables and files say of the port is a mere default.
             if here.rank > there.rank or (other == "port" and "BOKEH" in there.where):
-                del found[other]
+                weaker.add(other)
             elif here.rank < there.rank:
-                del found[one]
+                weaker.add(one)
             else:
                 raise ConfigError(here.where, here.value, f"no {there.where} beside it")
+    return weaker
 
 
 def _of_command(command: Mapping[str, Any]) -> dict[str, Found]:
