@@ -31,7 +31,7 @@ _SIGNED = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Listening:
     """Where the server listens."""
 
@@ -64,7 +64,7 @@ class Listening:
     prefix: str = option("prefix", Prefix(), "", "URL path to serve everything under.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Tls:
     """What is between the server and its visitors."""
 
@@ -100,7 +100,7 @@ class Tls:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Access:
     """Who may do what."""
 
@@ -176,7 +176,7 @@ class Access:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Http:
     """What a request may be."""
 
@@ -194,7 +194,7 @@ class Http:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class WebSockets:
     """How the frames of websockets move, and what a client may send."""
 

@@ -27,7 +27,7 @@ _MILLISECONDS = Whole(0, unit="MILLISECONDS")
 _LEVELS = MappingProxyType({"warn": "warning", "fatal": "critical", "none": None})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Applications:
     """What is served."""
 
@@ -65,7 +65,7 @@ class Applications:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Pages:
     """What the server itself shows."""
 
@@ -93,7 +93,7 @@ class Pages:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Sessions:
     """How long sessions live, and which are built ahead."""
 
@@ -130,7 +130,7 @@ class Sessions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Limits:
     """How much there may be; visitors beyond are asked to come back later."""
 
@@ -170,7 +170,7 @@ class Limits:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Execution:
     """Where the code of applications runs."""
 
@@ -233,7 +233,7 @@ class Execution:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Logging:
     """What is told of it."""
 
@@ -271,7 +271,7 @@ class Logging:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Files:
     """Where further settings are."""
 
