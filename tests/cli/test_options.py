@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hyperfocal.cli.main import main
+from hyperfocal.cli.serve import show
 from hyperfocal.config import OPTIONS
 
 
@@ -73,10 +75,11 @@ def test_config_shows_what_is_in_force_and_where_it_comes_from(tmp_path: Path) -
 
 
 def test_what_config_shows_is_a_file_of_settings(tmp_path: Path) -> None:
-    shown = run("config", "--port", "0", "--allow-websocket-origin", "a", "x.py").stdout
+    shown = run("config", "--unix-socket", "s", "--allow-websocket-origin", "a", "x.py").stdout
     (tmp_path / "hyperfocal.toml").write_text(shown)
     assert config() == tomllib.loads(shown)
     assert config()["allow-websocket-origin"] == ["a"]
+    assert config()["unix-socket"] == "s"
 
 
 def test_an_option_given_twice_is_a_list_or_the_last_value() -> None:
@@ -105,3 +108,42 @@ def test_what_cannot_be_is_one_line(arguments: list[str], words: str) -> None:
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
     assert len(errors) == 1
     assert words in errors[0]
+
+
+def test_some_options_take_all_values_that_follow() -> None:
+    shown = config(
+        "a.py", "--exclude-headers", "A", "B", "--exclude-cookies=c", "--exclude-cookies", "d", "e",
+        "--port", "1",
+    )  # fmt: skip
+    assert shown["exclude-headers"] == ["A", "B"]
+    assert shown["exclude-cookies"] == ["c", "d", "e"]
+    assert shown["applications"] == ["a.py"]
+    assert shown["port"] == 1
+
+
+class _Browser:
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+
+    def open(self, url: str) -> bool:
+        self.opened.append(url)
+        return True
+
+
+def test_the_browser_that_is_shown_is_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = _Browser()
+    known = {"mine": browser}
+
+    def get(name: str) -> _Browser:
+        if name not in known:
+            raise webbrowser.Error("could not locate runnable browser")
+        return known[name]
+
+    monkeypatch.setattr(webbrowser, "get", get)
+    show(["http://a/"], "mine")
+    show(["http://b/"], "none")
+    assert browser.opened == ["http://a/"]
+    show(["http://c/"], "nobodys")
+    assert "cannot open http://c/: could not locate runnable browser" in caplog.text

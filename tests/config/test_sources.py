@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from hyperfocal.config import OPTIONS, LogLevel, SessionIds
-from hyperfocal.config.kinds import Choice, File, FileMode, Flag, Many, Secret, Whole
+from hyperfocal.config.kinds import (
+    Choice,
+    File,
+    FileMode,
+    Flag,
+    Icon,
+    LogFormat,
+    Many,
+    Secret,
+    Whole,
+)
 from hyperfocal.config.sources import DEFAULT, Effective, resolve
 from hyperfocal.errors import ConfigError, UsageError
 
@@ -101,6 +111,10 @@ def _example(entry: Any) -> tuple[Any, str]:
         return choice, str(choice)
     if isinstance(kind, Secret):
         return b"a", "a"
+    if isinstance(kind, LogFormat):
+        return "%(message)s", "%(message)s"
+    if isinstance(kind, Icon):
+        return "none", "none"
     if isinstance(kind, File):
         return __file__, __file__
     if isinstance(kind, FileMode):
@@ -181,6 +195,11 @@ def test_an_empty_file_says_nothing(found: Resolve, tmp_path: Path) -> None:
         ("BOKEH_SECRET_KEY", "", "secret_key", None),
         ("BOKEH_SIGN_SESSIONS", "yes", "session_ids", SessionIds.SIGNED),
         ("BOKEH_SIGN_SESSIONS", "no", "session_ids", SessionIds.AUTO),
+        ("BOKEH_ICO_PATH", "none", "ico_path", "none"),
+        ("BOKEH_ICO_PATH", "default-dev", "ico_path", "default"),
+        ("BOKEH_SSL_CERTFILE", __file__, "ssl_certfile", __file__),
+        ("BOKEH_SSL_PASSWORD", "p", "ssl_password", "p"),
+        ("BOKEH_BROWSER", "none", "browser", "none"),
         ("BOKEH_PY_LOG_LEVEL", "warn", "log_level", LogLevel.WARNING),
         ("BOKEH_PY_LOG_LEVEL", "none", "log_level", LogLevel.INFO),
         ("BOKEH_PY_LOG_LEVEL", "debug", "log_level", LogLevel.DEBUG),
@@ -231,7 +250,7 @@ def test_what_excludes_each_other_is_refused_when_it_is_as_strong(
     found: Resolve, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="--unix-socket: got 's', expected no --port beside it"):
-        found({"unix_socket": "s", "port": "5006"})
+        found({"unix_socket": "s", "port": "5007"})
     (tmp_path / "hyperfocal.toml").write_text("unix-socket = 's'\naddress = '::'\n")
     with pytest.raises(ConfigError, match=r"unix-socket in .*expected no address in .* beside"):
         found()

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperfocal.cli.logs import start_log
 from hyperfocal.cli.options import effective, with_settings
-from hyperfocal.errors import HyperfocalError
+from hyperfocal.errors import HyperfocalError, UsageError
 
 if TYPE_CHECKING:
     from hyperfocal.config import Settings
 
-__all__ = ("serve",)
+__all__ = ("serve", "show")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -33,10 +34,10 @@ def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None
     the start page leads to it. With none, an empty document is served.
     """
     found = effective(ctx, paths, options)
-    _start_log(found.settings.log_level)
-    for warning in found.warnings:
-        _log.warning("%s", warning)
     try:
+        start_log(found.settings)
+        for warning in found.warnings:
+            _log.warning("%s", warning)
         _serve(found.settings)
     except HyperfocalError as error:
         raise click.ClickException(str(error)) from None
@@ -45,14 +46,16 @@ def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None
 def _serve(settings: Settings) -> None:
     with _loading():
         import_module("hyperfocal.document")  # first: it has its own way to load Bokeh's models
-        from hyperfocal.application import load_all
+        from hyperfocal.application import load_all, load_bokeh_settings
         from hyperfocal.server import asgi_app, bind, run, with_actual_port
         from hyperfocal.telemetry import LogSubscriber, Telemetry
 
         # Applications import what lies beside the place where the server was started.
         if "" not in sys.path and os.getcwd() not in sys.path:
             sys.path.insert(0, "")
-        loaded = load_all(settings.applications, settings.arguments)
+        if settings.use_config is not None:
+            load_bokeh_settings(settings.use_config)
+        loaded = load_all(_paths(settings), settings.arguments)
         sockets = bind(settings)
         settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}
@@ -66,11 +69,47 @@ def _serve(settings: Settings) -> None:
         if settings.dev:
             _log.warning("Development mode: tracebacks are shown to clients")
         if settings.show:
-            for url in urls:
-                click.launch(url)
+            show(urls, settings.browser)
 
     run(app, sockets, settings, ready=ready)
     _log.info("Stopped")
+
+
+def _paths(settings: Settings) -> list[str]:
+    """The applications, with ``--glob`` those that the patterns match.
+
+    Raises:
+        UsageError: they match nothing.
+    """
+    if not settings.glob:
+        return list(settings.applications)
+    from glob import glob
+
+    paths: list[str] = []
+    for pattern in settings.applications:
+        matches = sorted(glob(pattern, recursive=True))
+        if not matches:
+            _log.warning("--glob: nothing matches %s", pattern)
+        paths += matches
+    if settings.applications and not paths:
+        raise UsageError(f"--glob: nothing matches {' '.join(settings.applications)}")
+    return list(dict.fromkeys(paths))
+
+
+def show(urls: Iterable[str], browser: str | None) -> None:
+    """Open the applications in a browser."""
+    if browser == "none":
+        return
+    import webbrowser
+
+    for url in urls:
+        try:
+            if browser is None:
+                click.launch(url)
+            else:
+                webbrowser.get(browser).open(url)
+        except webbrowser.Error as error:
+            _log.warning("--show: cannot open %s: %s", url, error)
 
 
 @contextmanager
@@ -101,18 +140,3 @@ def _urls(settings: Settings, paths: Iterable[str]) -> tuple[str, list[str]]:
 
 def _nothing(document: object) -> None:
     """An application for those who bring their own document, with push_session."""
-
-
-def _start_log(level: str) -> None:
-    logging.basicConfig(
-        level="DEBUG" if level == "trace" else level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-    )
-    if level == "trace":
-        return
-    # What remains tells the bytes of every frame and the server's own steps.
-    logging.getLogger("asyncio").setLevel(logging.INFO)
-    logging.getLogger("hyperfocal.frames").setLevel(logging.INFO)
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,7 +12,9 @@ __all__ = (
     "File",
     "FileMode",
     "Flag",
+    "Icon",
     "Kind",
+    "LogFormat",
     "Many",
     "Prefix",
     "RefusedError",
@@ -172,6 +174,47 @@ class File(Text):
         """A path, as it is given."""
         if not os.path.isfile(super().check(value)) or not os.access(value, os.R_OK):
             raise RefusedError(value)
+        return value
+
+
+class Icon(File):
+    """An icon's file, or a word for one."""
+
+    _WORDS: ClassVar = ("default", "none")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metavar = "FILE|none"
+        self.expected = "an .ico file that can be read, none or default"
+
+    def check(self, value: Any) -> Any:
+        """A path, as it is given, or one of the words."""
+        if value in self._WORDS:
+            return value
+        path = super().check(value)
+        if not path.lower().endswith(".ico"):
+            raise RefusedError(value)
+        return path
+
+
+class LogFormat(Text):
+    """A format of the ``logging`` module, in the style of ``%(message)s``."""
+
+    def __init__(self) -> None:
+        super().__init__("FORMAT", "a format such as '%(asctime)s %(message)s'")
+
+    def check(self, value: Any) -> Any:
+        """A format that a record can be written with."""
+        if not isinstance(value, str):
+            raise RefusedError(value)
+        import logging
+
+        try:
+            style = logging.PercentStyle(value)
+            style.validate()
+            style.format(logging.makeLogRecord({"asctime": "", "message": ""}))
+        except (ValueError, TypeError):
+            raise RefusedError(value) from None
         return value
 
 

@@ -31,7 +31,7 @@ _SIGNED = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Listening:
     """Where the server listens."""
 
@@ -64,7 +64,7 @@ class Listening:
     prefix: str = option("prefix", Prefix(), "", "URL path to serve everything under.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Tls:
     """What is between the server and its visitors."""
 
@@ -100,7 +100,7 @@ class Tls:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Access:
     """Who may do what."""
 
@@ -130,6 +130,36 @@ class Access:
         bokeh=Bokeh.of("secret_key"),
         on_command_line=False,  # where all of the machine's users could read it
     )
+    include_headers: tuple[str, ...] = option(
+        "include-headers",
+        Many("NAME..."),
+        (),
+        "Headers of requests that applications see, and no others. Several may follow.",
+        shown="all of them",
+        greedy=True,
+    )
+    exclude_headers: tuple[str, ...] = option(
+        "exclude-headers",
+        Many("NAME..."),
+        (),
+        "Headers of requests that applications do not see.",
+        greedy=True,
+    )
+    include_cookies: tuple[str, ...] = option(
+        "include-cookies",
+        Many("NAME..."),
+        (),
+        "Cookies that applications see, and no others. Several may follow.",
+        shown="all of them",
+        greedy=True,
+    )
+    exclude_cookies: tuple[str, ...] = option(
+        "exclude-cookies",
+        Many("NAME..."),
+        (),
+        "Cookies that applications do not see.",
+        greedy=True,
+    )
     token_expiration_s: int = option(
         "session-token-expiration",
         Whole(1, unit="SECONDS"),
@@ -146,7 +176,7 @@ class Access:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Login:
     """Who visitors are."""
 
@@ -190,7 +220,7 @@ class Login:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Http:
     """What a request may be."""
 
@@ -208,7 +238,7 @@ class Http:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class WebSockets:
     """How the frames of websockets move, and what a client may send."""
 

@@ -7,17 +7,27 @@ from types import MappingProxyType
 from typing import Literal
 
 from hyperfocal.config.choices import LogLevel
-from hyperfocal.config.kinds import Choice, Flag, Many, Text, Whole, Words
+from hyperfocal.config.kinds import (
+    Choice,
+    File,
+    Flag,
+    Icon,
+    LogFormat,
+    Many,
+    Text,
+    Whole,
+    Words,
+)
 from hyperfocal.config.options import Bokeh, option
 
-__all__ = ("Applications", "Execution", "Files", "Limits", "Logging", "Sessions")
+__all__ = ("Applications", "Execution", "Files", "Limits", "Logging", "Pages", "Sessions")
 
 _MIB = 1024 * 1024
 _MILLISECONDS = Whole(0, unit="MILLISECONDS")
 _LEVELS = MappingProxyType({"warn": "warning", "fatal": "critical", "none": None})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Applications:
     """What is served."""
 
@@ -35,6 +45,9 @@ class Applications:
         "What the applications find in sys.argv: everything that follows on the command line.",
         on_command_line=False,  # where it ends the options
     )
+    glob: bool = option(
+        "glob", Flag(), False, "Take each PATH for a pattern, such as apps/*.py, quoted."
+    )
     dev: bool = option(
         "dev",
         Flag(),
@@ -42,9 +55,45 @@ class Applications:
         "Development mode: show tracebacks in the browser. Not for production.",
     )
     show: bool = option("show", Flag(), False, "Open the applications in a browser.")
+    browser: str | None = option(
+        "browser",
+        Text("NAME"),
+        None,
+        "With --show, which one, by a name that Python's webbrowser knows; none: no browser.",
+        shown="the desktop's",
+        bokeh=Bokeh.of("browser"),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class Pages:
+    """What the server itself shows."""
+
+    index: str | None = option(
+        "index",
+        File(),
+        None,
+        "A Jinja2 template for the start page, in place of ours.",
+    )
+    disable_index: bool = option(
+        "disable-index", Flag(), False, "Show no start page, and lead nowhere from there."
+    )
+    disable_index_redirect: bool = option(
+        "disable-index-redirect",
+        Flag(),
+        False,
+        "Show the start page also when there is a single application, to which it leads otherwise.",
+    )
+    ico_path: str = option(
+        "ico-path",
+        Icon(),
+        "default",
+        "An .ico file for browsers to show in tabs; none: there is none; default: ours.",
+        bokeh=Bokeh.of("ico_path", MappingProxyType({"default-dev": "default"})),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Sessions:
     """How long sessions live, and which are built ahead."""
 
@@ -81,7 +130,7 @@ class Sessions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Limits:
     """How much there may be; visitors beyond are asked to come back later."""
 
@@ -127,7 +176,7 @@ class Limits:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Execution:
     """Where the code of applications runs."""
 
@@ -190,7 +239,7 @@ class Execution:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Logging:
     """What is told of it."""
 
@@ -201,9 +250,34 @@ class Logging:
         "How much to log.",
         bokeh=Bokeh.of("py_log_level", _LEVELS),
     )
+    log_format: str = option(
+        "log-format",
+        LogFormat(),
+        "%(asctime)s %(levelname)-7s %(message)s",
+        "How a line of the log is made: a format of Python's logging.",
+    )
+    log_file: str | None = option(
+        "log-file",
+        Text("FILE"),
+        None,
+        "Where to write the log, behind what is there.",
+        shown="standard error",
+    )
+    stats_log_frequency_ms: int = option(
+        "stats-log-frequency",
+        _MILLISECONDS,
+        15_000,
+        "How often to log, at level debug, how many sessions and clients there are; 0 never does.",
+    )
+    mem_log_frequency_ms: int = option(
+        "mem-log-frequency",
+        _MILLISECONDS,
+        0,
+        "How often to log what the process has in memory; 0 never does.",
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class Files:
     """Where further settings are."""
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperfocal.config.network import Access, Http, Listening, Login, Tls, WebSockets
-from hyperfocal.config.operation import Applications, Execution, Files, Limits, Logging, Sessions
+from hyperfocal.config.operation import (
+    Applications,
+    Execution,
+    Files,
+    Limits,
+    Logging,
+    Pages,
+    Sessions,
+)
 from hyperfocal.config.options import options_of
 from hyperfocal.errors import ConfigError
 
@@ -19,6 +27,7 @@ GROUPS: tuple[tuple[str, Any], ...] = (
     ("TLS and proxies", Tls),
     ("Access", Access),
     ("Login", Login),
+    ("Pages", Pages),
     ("Sessions", Sessions),
     ("Limits", Limits),
     ("HTTP", Http),
@@ -38,6 +47,8 @@ DEFAULTS = {option.attribute: option.default for option in OPTIONS}
 RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unix_socket", ("address", "port", "ssl_certfile", "ssl_keyfile")),
     ("auth_module", ("password_file",)),
+    ("include_headers", ("exclude_headers",)),
+    ("include_cookies", ("exclude_cookies",)),
 )
 
 
@@ -51,6 +62,7 @@ class Settings(
     Limits,
     Sessions,
     Login,
+    Pages,
     Access,
     Tls,
     Listening,

@@ -7,13 +7,15 @@ user's own file of Bokeh's settings (``~/.bokeh/bokeh.yaml``), and the defaults.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from hyperfocal.config.options import Bokeh, Option
-from hyperfocal.config.settings import OPTIONS, RIVALS, Settings
+from hyperfocal.config.settings import DEFAULTS, OPTIONS, RIVALS, Settings
 from hyperfocal.errors import ConfigError, UsageError
 
 __all__ = ("DEFAULT", "Effective", "Found", "resolve")
@@ -28,6 +30,21 @@ _OWN_FILE = "hyperfocal.toml"
 _OTHER_VARIABLES = frozenset({"HYPERFOCAL_CHROMIUM"})
 
 
+class Rank(IntEnum):
+    """How strong a source is."""
+
+    USERS_FILE = 1
+    OWN_FILE = 2
+    BOKEHS_VARIABLE = 3
+    VARIABLE = 4
+    ASKED_FOR_FILE = 5
+    COMMAND_LINE = 6
+
+
+#: Where Bokeh's settings are, which know no Unix socket: their port is a mere default.
+_BOKEHS = frozenset({Rank.USERS_FILE, Rank.BOKEHS_VARIABLE, Rank.ASKED_FOR_FILE})
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A value as somebody has written it.
@@ -36,13 +53,13 @@ class Found:
         value: the text, or what a file had in its place.
         where: what the user would have to change, in words.
         how: the method of the option's kind that reads it.
-        rank: the higher, the stronger.
+        rank: how strong that is.
     """
 
     value: Any
     where: str
     how: str
-    rank: int
+    rank: Rank
 
     def read(self, option: Option) -> Any:
         """The value as the settings keep it.
@@ -95,7 +112,7 @@ def resolve(
     variables = _of_variables(environ, warnings)
     asked_for = found.get("use_config") or variables.get("use_config")
     if asked_for is not None:
-        add(_of_yaml(Path(asked_for.value), f"{asked_for.value}", rank=6))
+        add(_of_yaml(Path(asked_for.value), f"{asked_for.value}", Rank.ASKED_FOR_FILE))
     add(variables)
     add(_of_bokehs_variables(environ))
     own = found.get("config")
@@ -103,15 +120,16 @@ def resolve(
         add(_of_toml(Path(own.value)))
     elif Path(_OWN_FILE).is_file():
         add(_of_toml(Path(_OWN_FILE)))
-    users = (home if home is not None else Path.home()) / ".bokeh" / "bokeh.yaml"
+    users = (home or Path(os.path.expanduser("~"))) / ".bokeh" / "bokeh.yaml"
     if users.is_file():
-        add(_of_yaml(users, str(users), rank=2))
-    _weigh(found)
+        add(_of_yaml(users, str(users), Rank.USERS_FILE))
     values = {
         option.attribute: found[option.attribute].read(option)
         for option in OPTIONS
         if option.attribute in found
     }
+    for attribute in _outweighed(found, values):
+        del found[attribute], values[attribute]
     origins = {
         option.attribute: found[option.attribute].where if option.attribute in found else DEFAULT
         for option in OPTIONS
@@ -119,24 +137,26 @@ def resolve(
     return Effective(Settings(**values), origins, tuple(warnings))
 
 
-def _weigh(found: dict[str, Found]) -> None:
-    """Of what cannot be said together the stronger stays; the settings refuse what is as strong.
+def _outweighed(found: Mapping[str, Found], values: Mapping[str, Any]) -> set[str]:
+    """Of what cannot be said together, what the stronger leaves no room for.
 
     Raises:
-        ConfigError: two options of the command line, say, exclude each other.
+        ConfigError: both are as strong: two options of the command line, say.
     """
+    said = {name for name, value in values.items() if value != DEFAULTS[name]}
+    weaker: set[str] = set()
     for one, others in RIVALS:
         for other in others:
-            if one not in found or other not in found:
+            if one not in said or other not in said:
                 continue
             here, there = found[one], found[other]
-            # What Bokeh's variables and files say of the port is a mere default.
-            if here.rank > there.rank or (other == "port" and "BOKEH" in there.where):
-                del found[other]
+            if here.rank > there.rank or (other == "port" and there.rank in _BOKEHS):
+                weaker.add(other)
             elif here.rank < there.rank:
-                del found[one]
+                weaker.add(one)
             else:
                 raise ConfigError(here.where, here.value, f"no {there.where} beside it")
+    return weaker
 
 
 def _of_command(command: Mapping[str, Any]) -> dict[str, Found]:
@@ -149,7 +169,7 @@ def _of_command(command: Mapping[str, Any]) -> dict[str, Found]:
         where = f"--no-{option.name}" if value is False else option.flag
         if option.attribute == "applications":
             where = "PATH"
-        values[option.attribute] = Found(value, where, how, 7)
+        values[option.attribute] = Found(value, where, how, Rank.COMMAND_LINE)
     return values
 
 
@@ -164,16 +184,20 @@ def _of_variables(environ: Mapping[str, str], warnings: list[str]) -> dict[str, 
             nearest = _nearest(name, known)
             warnings.append(f"The environment variable {name} sets nothing{nearest}")
         elif text:  # an empty variable is as good as none
-            values[option.attribute] = Found(text, name, "parse", 5)
+            values[option.attribute] = Found(text, name, "parse", Rank.VARIABLE)
     return values
 
 
 def _of_bokehs_variables(environ: Mapping[str, str]) -> dict[str, Found]:
-    return _of_bokeh(lambda bokeh: environ.get(bokeh.variable), lambda bokeh: bokeh.variable, 4)
+    return _of_bokeh(
+        lambda bokeh: environ.get(bokeh.variable),
+        lambda bokeh: bokeh.variable,
+        Rank.BOKEHS_VARIABLE,
+    )
 
 
 def _of_bokeh(
-    value_of: Callable[[Bokeh], Any], where: Callable[[Bokeh], str], rank: int
+    value_of: Callable[[Bokeh], Any], where: Callable[[Bokeh], str], rank: Rank
 ) -> dict[str, Found]:
     values: dict[str, Found] = {}
     for option in OPTIONS:
@@ -204,11 +228,11 @@ def _of_toml(path: Path) -> dict[str, Found]:
         option = known.get(key.replace("_", "-"))
         if option is None:
             raise UsageError(f"{path}: there is no setting {key!r}{_nearest(key, known)}")
-        values[option.attribute] = Found(value, f"{key} in {path}", "load", 3)
+        values[option.attribute] = Found(value, f"{key} in {path}", "load", Rank.OWN_FILE)
     return values
 
 
-def _of_yaml(path: Path, where: str, rank: int) -> dict[str, Found]:
+def _of_yaml(path: Path, where: str, rank: Rank) -> dict[str, Found]:
     """What concerns us in a file of Bokeh's settings; its other keys are Bokeh's matter."""
     from importlib import import_module
 

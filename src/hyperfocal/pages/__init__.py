@@ -10,7 +10,7 @@ from hyperfocal.pages.document import (
     page_head,
     page_rest,
 )
-from hyperfocal.pages.index import IndexEntry, index_page
+from hyperfocal.pages.index import Index, IndexEntry
 from hyperfocal.pages.login import login_page
 from hyperfocal.pages.notices import (
     failure_page,
@@ -23,6 +23,7 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "Index",
     "IndexEntry",
     "PageBundle",
     "StaticFiles",
@@ -30,7 +31,6 @@ __all__ = (
     "document_page",
     "failure_page",
     "failure_script",
-    "index_page",
     "is_plain",
     "login_page",
     "notice_page",

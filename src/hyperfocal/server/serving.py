@@ -28,7 +28,7 @@ from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.proxies import behind_proxy
-from hyperfocal.web.site import make_site
+from hyperfocal.web.site import Listing, make_site
 
 __all__ = (
     "HttpServer",
@@ -93,16 +93,18 @@ def asgi_app(
     chosen = settings if settings is not None else named_settings(options)
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
-    served: list[tuple[str, Any, str, str]] = []
+    served: list[Listing] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
         loaded = load(thing) if isinstance(thing, str | Path) else thing
         if isinstance(loaded, Loaded):
-            served.append((url, loaded.application, loaded.title, loaded.description))
+            served.append(
+                Listing(url, loaded.application, loaded.title, loaded.description, loaded.thumbnail)
+            )
         else:
             application, title, description = as_application(thing, url)
-            served.append((url, application, title, description))
+            served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
     return make_app(make_site(served, chosen, hub, provider=auth))
 

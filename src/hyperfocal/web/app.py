@@ -21,6 +21,7 @@ from hyperfocal.web.endpoints import (
     health,
     index,
     not_found,
+    thumbnail,
 )
 from hyperfocal.web.login import Guard, login_routes
 from hyperfocal.web.pages import root_url
@@ -43,13 +44,14 @@ def make_app(site: Site) -> Starlette:
         routes += _application_routes(site, served)
     routes += [
         Route(f"{prefix}/health", health(site)),
-        Route(f"{prefix}/favicon.ico", _favicon),
         Mount(f"{prefix}/static/extensions", _Extensions(site)),
         Mount(f"{prefix}/static", Folder(site.statics.bokehjs)),
     ]
     if site.provider is not None:
         routes[:0] = login_routes(site, site.provider)
-    if not any(served.url == "/" for served in site.served):
+    if site.settings.ico_path != "none":
+        routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
+    if not site.settings.disable_index and not any(served.url == "/" for served in site.served):
         routes.append(_page(site, f"{prefix}/", index(site)))
         if prefix:
             routes.append(_page(site, prefix, index(site)))
@@ -100,6 +102,9 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     ]
     if served.path:
         routes.append(_page(site, f"{base}/", _without_slash(site, served)))
+    if served.thumbnail is not None:
+        made = thumbnail(served.thumbnail)
+        routes.append(_guarded(site, "data", f"{base}/thumbnail", made))
     static = served.context.application.static_path
     if static is None:
         if served.path:
@@ -158,9 +163,17 @@ def _without_slash(site: Site, served: Served) -> Endpoint:
     return endpoint
 
 
-async def _favicon(request: Request) -> Response:
-    icon = files("hyperfocal.web").joinpath("favicon.svg").read_bytes()
-    return Response(icon, 200, {"Cache-Control": "public, max-age=86400"}, "image/svg+xml")
+def _favicon(path: str) -> Endpoint:
+    """The icon that browsers show in tabs: our own, or a file's."""
+    if path == "default":
+        icon, kind = files("hyperfocal.web").joinpath("favicon.svg").read_bytes(), "image/svg+xml"
+    else:
+        icon, kind = Path(path).read_bytes(), "image/x-icon"
+
+    async def endpoint(request: Request) -> Response:
+        return Response(icon, 200, {"Cache-Control": "public, max-age=86400"}, kind)
+
+    return endpoint
 
 
 class _Extensions:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from hyperfocal.auth import (
@@ -22,17 +23,19 @@ from hyperfocal.auth import (
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
-from hyperfocal.contexts.prewarming import resident_bytes
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError, UsageError
-from hyperfocal.pages import StaticFiles
+from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.telemetry.memory import resident_bytes
+from hyperfocal.web.disclosure import Disclosure
 from hyperfocal.web.providers import make_provider
+from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
-__all__ = ("Served", "Site", "Visit")
+__all__ = ("Listing", "Served", "Site", "Visit", "make_site")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -57,11 +60,23 @@ class Served:
     context: ApplicationContext
     title: str
     description: str
+    thumbnail: Path | None = None
 
     @property
     def path(self) -> str:
         """The URL path without a slash at its end: "" or "/name"."""
         return self.url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An application to serve: where, and how the index shows it. ``url`` is "/" or "/name"."""
+
+    url: str
+    application: Any
+    title: str
+    description: str
+    thumbnail: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,9 @@ class Site:
         self._late: asyncio.Future[None] | None = None
         self._forever = contextlib.AsyncExitStack()
         self._making_room: asyncio.Task[None] | None = None
+        #: Raises ``ConfigError`` for a template that is none.
+        self.index = Index(settings.index)
+        self._disclosure = Disclosure(settings)
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
@@ -154,7 +172,8 @@ class Site:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
-            yield
+            async with reporting(self.settings, self.served, self.telemetry):
+                yield
         finally:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -233,10 +252,11 @@ class Site:
         """
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
-        request = read_request(scope)
+        whole = read_request(scope)
         if given is not None:
-            self._check_user(served.context.find_session(given), request.user)
-        extra = {**known, **self._process_request(served, request)}
+            self._check_user(served.context.find_session(given), whole.user)
+        extra = {**known, **self._process_request(served, whole)}
+        request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
         return Visit(session_id, request, payload, token)
@@ -301,10 +321,11 @@ class Site:
             session = await context.create_session_if_needed(token.session_id)
             self._check_user(session, own.user)
             return session, token.page
-        request = restore_request(own, token.payload)
+        whole = restore_request(own, token.payload)
+        request = self._disclosure(whole)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
-            payload = {**request.payload(), **payload, **self._process_request(served, request)}
+            payload = {**request.payload(), **payload, **self._process_request(served, whole)}
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         if token.signed:
             # The page outlived its session. If it had the document before, it is one that comes
@@ -359,7 +380,7 @@ class Site:
 
 
 def make_site(
-    applications: Iterable[tuple[str, Any, str, str]],
+    applications: Iterable[Listing],
     settings: Settings,
     telemetry: Telemetry,
     *,
@@ -369,7 +390,7 @@ def make_site(
     """Assemble a site.
 
     Args:
-        applications: for each one its URL path, the ``Application``, title and description.
+        applications: what is served.
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
@@ -395,10 +416,10 @@ def make_site(
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
     served = [
         Served(
-            url,
+            one.url,
             ApplicationContext(
-                application,
-                url=settings.prefix + url,
+                one.application,
+                url=settings.prefix + one.url,
                 logout_url=chosen.logout_url if chosen is not None else None,
                 settings=settings,
                 telemetry=telemetry,
@@ -407,10 +428,11 @@ def make_site(
                 execution=execution,
                 admission=admission,
             ),
-            title,
-            description,
+            one.title,
+            one.description,
+            one.thumbnail,
         )
-        for url, application, title, description in applications
+        for one in applications
     ]
     return Site(
         served,
