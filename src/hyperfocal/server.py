@@ -20,6 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hyperfocal.application import Loaded, as_application
+from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
@@ -55,6 +56,7 @@ def asgi_app(
     settings: Settings | None = None,
     *,
     telemetry: Telemetry | None = None,
+    auth: AuthProvider | None = None,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
@@ -64,6 +66,8 @@ def asgi_app(
             ``hyperfocal.application.load`` gives.
         settings: lifetimes, secrets, origins.
         telemetry: hears what happens; by default it is logged.
+        auth: says who visitors are, and lets in nobody else; by default the provider that the
+            settings ask for. Without one, applications know the ``user`` of the ASGI scope.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
@@ -82,7 +86,8 @@ def asgi_app(
             application, title, description = as_application(thing, url)
             served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    return make_app(make_site(served, settings if settings is not None else Settings(), hub))
+    chosen = settings if settings is not None else Settings()
+    return make_app(make_site(served, chosen, hub, provider=auth))
 
 
 def bind(settings: Settings) -> list[socket.socket]:

@@ -13,6 +13,7 @@ __all__ = ("main",)
 #: What each subcommand does; it is a click command in the module of its name.
 _COMMANDS = {
     "serve": "Serve applications.",
+    "password": "Set passwords for --password-file.",
     "config": "Show the settings in force, and where each comes from.",
 }
 

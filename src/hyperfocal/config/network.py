@@ -20,7 +20,7 @@ from hyperfocal.config.kinds import (
 )
 from hyperfocal.config.options import Bokeh, option
 
-__all__ = ("Access", "Http", "Listening", "Tls", "WebSockets")
+__all__ = ("Access", "Http", "Listening", "Login", "Tls", "WebSockets")
 
 _MIB = 1024 * 1024
 _SIGNED = MappingProxyType(
@@ -173,6 +173,50 @@ class Access:
         "Whether clients may replace the whole document, as push_session of bokeh.client does, "
         "and set JavaScript callbacks.",
         shown="clients of this machine, unless BOKEH_SECRET_KEY is set",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class Login:
+    """Who visitors are."""
+
+    auth_module: str | None = option(
+        "auth-module",
+        File(),
+        None,
+        "A Python file that says who visitors are and where they log in; only those whom it knows "
+        "are let in. Its code is run.",
+        shown="everybody is let in",
+        bokeh=Bokeh.of("auth_module"),
+    )
+    password_file: str | None = option(
+        "password-file",
+        File(),
+        None,
+        "Let in those who know a password, on a login page: a file of names and hashed passwords, "
+        "which `hyperfocal password FILE NAME` writes.",
+    )
+    login_lifetime_s: int = option(
+        "login-lifetime",
+        Whole(60, unit="SECONDS"),
+        7 * 86_400,
+        "How long people stay logged in with --password-file.",
+    )
+    cookie_secret: str | None = option(
+        "cookie-secret",
+        SecretText(),
+        None,
+        "Signs the cookies of --auth-module and --password-file. Better set by "
+        "HYPERFOCAL_COOKIE_SECRET: other users of the machine can read command lines.",
+        bokeh=Bokeh.of("cookie_secret"),
+    )
+    xsrf_cookies: bool = option(
+        "enable-xsrf-cookies",
+        Flag(),
+        False,
+        "Refuse forms on the pages of --auth-module that do not bring along what "
+        "xsrf_form_html() writes.",
+        bokeh=Bokeh.of("xsrf_cookies"),
     )
 
 

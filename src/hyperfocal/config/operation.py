@@ -149,6 +149,12 @@ class Limits:
         0,
         "The same for one client address. Mind that people behind one proxy may share theirs.",
     )
+    max_sessions_per_user: int = option(
+        "max-sessions-per-user",
+        Whole(0),
+        0,
+        "The same for one user, where visitors log in.",
+    )
     max_new_sessions_per_minute: int = option(
         "max-new-sessions-per-minute",
         Whole(0),

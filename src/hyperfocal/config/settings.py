@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hyperfocal.config.network import Access, Http, Listening, Tls, WebSockets
+from hyperfocal.config.network import Access, Http, Listening, Login, Tls, WebSockets
 from hyperfocal.config.operation import (
     Applications,
     Execution,
@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[str, Any], ...] = (
     ("Listening", Listening),
     ("TLS and proxies", Tls),
     ("Access", Access),
+    ("Login", Login),
     ("Pages", Pages),
     ("Sessions", Sessions),
     ("Limits", Limits),
@@ -47,6 +48,7 @@ RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unix_socket", ("address", "port", "ssl_certfile", "ssl_keyfile")),
     ("include_headers", ("exclude_headers",)),
     ("include_cookies", ("exclude_cookies",)),
+    ("auth_module", ("password_file",)),
 )
 
 
@@ -60,6 +62,7 @@ class Settings(
     Limits,
     Sessions,
     Pages,
+    Login,
     Access,
     Tls,
     Listening,

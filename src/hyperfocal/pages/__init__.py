@@ -11,6 +11,7 @@ from hyperfocal.pages.document import (
     page_rest,
 )
 from hyperfocal.pages.index import Index, IndexEntry
+from hyperfocal.pages.login import login_page
 from hyperfocal.pages.notices import (
     failure_page,
     failure_script,
@@ -31,6 +32,7 @@ __all__ = (
     "failure_page",
     "failure_script",
     "is_plain",
+    "login_page",
     "notice_page",
     "page_head",
     "page_rest",

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ from hyperfocal.web.endpoints import (
     not_found,
     thumbnail,
 )
+from hyperfocal.web.login import Guard, login_routes
 from hyperfocal.web.pages import root_url
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
@@ -47,10 +49,12 @@ def make_app(site: Site) -> Starlette:
     ]
     if site.settings.ico_path != "none":
         routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
+    if site.provider is not None:
+        routes[:0] = login_routes(site, site.provider)
     if not site.settings.disable_index and not any(served.url == "/" for served in site.served):
-        routes.append(Route(f"{prefix}/", index(site)))
+        routes.append(_page(site, f"{prefix}/", index(site)))
         if prefix:
-            routes.append(Route(prefix, index(site)))
+            routes.append(_page(site, prefix, index(site)))
 
     routes.append(WebSocketRoute("/{path:path}", NoSuchWebSocket(site)))
 
@@ -76,29 +80,47 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     base = site.settings.prefix + served.path
     endpoints = application_endpoints(site, served)
     routes: list[BaseRoute] = [
-        WebSocketRoute(f"{base}/ws", WebSocketEndpoint(site, served)),
-        Route(f"{base}/autoload.js", endpoints["autoload"], methods=["GET", "OPTIONS"]),
-        Route(f"{base}/metadata", endpoints["metadata"]),
-        Route(base or "/", endpoints["page"]),
+        WebSocketRoute(f"{base}/ws", Guard(site, WebSocketEndpoint(site, served))),
+        _guarded(site, "script", f"{base}/autoload.js", endpoints["autoload"], "GET", "OPTIONS"),
+        _guarded(site, "data", f"{base}/metadata", endpoints["metadata"]),
+        _page(site, base or "/", endpoints["page"]),
     ]
     if served.path:
-        routes.append(Route(f"{base}/", _without_slash(site, served)))
+        routes.append(_page(site, f"{base}/", _without_slash(site, served)))
     if served.thumbnail is not None:
-        routes.append(Route(f"{base}/thumbnail", thumbnail(served.thumbnail)))
+        picture = thumbnail(served.thumbnail)
+        routes.append(_guarded(site, "data", f"{base}/thumbnail", picture))
     static = served.context.application.static_path
     if static is None:
         if served.path:
             routes.append(Mount(f"{base}/static", Folder(site.statics.bokehjs)))
     elif served.path:
-        routes.append(Mount(f"{base}/static", Folder(Path(static))))
+        routes.append(Mount(f"{base}/static", Guard(site, Folder(Path(static)))))
     else:
         # An application at "/" shares "/static" with BokehJS: its own files come first there.
         routes += _shared_static(site, Path(static))
     return routes
 
 
+def _guarded(
+    site: Site,
+    kind: Literal["page", "script", "data"],
+    path: str,
+    endpoint: Endpoint,
+    *methods: str,
+) -> Route:
+    """A route that is for those whom the site's provider knows."""
+    route = Route(path, endpoint, methods=methods or ("GET",))
+    route.app = Guard(site, route.app, kind)
+    return route
+
+
+def _page(site: Site, path: str, endpoint: Endpoint) -> Route:
+    return _guarded(site, "page", path, endpoint)
+
+
 def _shared_static(site: Site, static: Path) -> list[BaseRoute]:
-    own = Folder(static)
+    own = Guard(site, Folder(static))
     bokehjs = Folder(site.statics.bokehjs)
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:

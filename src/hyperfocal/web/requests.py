@@ -11,9 +11,20 @@ from urllib.parse import parse_qsl
 from hyperfocal.contexts import SessionRequest
 from hyperfocal.errors import AuthError
 
-__all__ = ("Scope", "header", "is_direct_local", "read_request", "restore_request")
+__all__ = (
+    "USER",
+    "Scope",
+    "header",
+    "is_direct_local",
+    "read_cookies",
+    "read_request",
+    "restore_request",
+)
 
 Scope: TypeAlias = MutableMapping[str, Any]
+
+#: Where a scope has the user, once somebody has asked who that is.
+USER = "hyperfocal.user"
 
 #: A request that bears one of these came through a proxy.
 _PROXY_HEADERS = frozenset(
@@ -67,7 +78,8 @@ def is_direct_local(scope: Scope) -> bool:
         return False
 
 
-def _cookies(text: str) -> dict[str, str]:
+def read_cookies(text: str) -> dict[str, str]:
+    """The cookies in such a header, by name."""
     if text.count("\\") > _MAX_BACKSLASHES:
         return {}
     cookies: SimpleCookie = SimpleCookie()
@@ -99,7 +111,7 @@ def read_request(scope: Scope) -> SessionRequest:
     client = scope.get("client")
     return SessionRequest(
         arguments=arguments,
-        cookies=_cookies(headers.get("cookie", "")),
+        cookies=read_cookies(headers.get("cookie", "")),
         headers=headers,
         method=scope.get("method", "GET"),
         protocol=_SCHEMES.get(str(scope["scheme"]), str(scope["scheme"])),
@@ -108,6 +120,7 @@ def read_request(scope: Scope) -> SessionRequest:
         path=path,
         query=query,
         remote_ip=client[0] if client else "",
+        user=scope.get(USER),
     )
 
 
@@ -140,4 +153,5 @@ def restore_request(own: SessionRequest, payload: Mapping[str, Any]) -> SessionR
         path=own.path,
         query=own.query,
         remote_ip=own.remote_ip,
+        user=own.user,
     )

@@ -12,7 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload
+from hyperfocal.auth import (
+    AuthProvider,
+    OriginPolicy,
+    SessionPolicy,
+    TokenAuthority,
+    dump_payload,
+    user_name,
+)
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
@@ -23,6 +30,7 @@ from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, W
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
 from hyperfocal.web.disclosure import Disclosure
+from hyperfocal.web.providers import make_provider
 from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
@@ -94,6 +102,8 @@ class Site:
         clock: tells the time.
         execution: where the applications' plain code runs.
         admission: who may have a session.
+        provider: says who visitors are, and lets nobody in who is nobody; ``None``: everybody
+            may come in.
     """
 
     def __init__(
@@ -107,6 +117,7 @@ class Site:
         clock: Clock,
         execution: Execution,
         admission: Admission,
+        provider: AuthProvider | None = None,
     ) -> None:
         self.served = tuple(served)
         self.settings = settings
@@ -117,6 +128,7 @@ class Site:
         self.clock = clock
         self.execution = execution
         self.admission = admission
+        self.provider = provider
         admission.make_room = self._make_room
         self._making_room: asyncio.Task[None] | None = None
         #: Raises ``ConfigError`` for a template that is none.
@@ -214,6 +226,8 @@ class Site:
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
         whole = read_request(scope)
+        if given is not None:
+            self._check_user(served.context.find_session(given), whole.user)
         extra = {**known, **self._process_request(served, whole)}
         request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
@@ -275,9 +289,12 @@ class Site:
             direct_local=is_direct_local(scope),
             session_exists=existed,
         )
+        own = read_request(scope)
         if existed:  # and has the request of its page
-            return await context.create_session_if_needed(token.session_id), token.page
-        whole = restore_request(read_request(scope), token.payload)
+            session = await context.create_session_if_needed(token.session_id)
+            self._check_user(session, own.user)
+            return session, token.page
+        whole = restore_request(own, token.payload)
         request = self._disclosure(whole)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
@@ -288,6 +305,20 @@ class Site:
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
         return session, token.page
+
+    @staticmethod
+    def _check_user(session: Session | None, user: Any) -> None:
+        """Raise if the session was made for somebody else.
+
+        Raises:
+            AuthError: it was.
+        """
+        if session is None or session.context is None:
+            return
+        request = session.context.request
+        owner = user_name(request.user) if request is not None else None
+        if owner is not None and user_name(user) != owner:
+            raise AuthError("this session is somebody else's; reload the page")
 
     def check_origin(self, scope: Scope) -> None:
         """Raise unless pages of this origin may connect.
@@ -327,6 +358,7 @@ def make_site(
     telemetry: Telemetry,
     *,
     clock: Clock | None = None,
+    provider: AuthProvider | None = None,
 ) -> Site:
     """Assemble a site.
 
@@ -335,6 +367,10 @@ def make_site(
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
+        provider: says who visitors are; by default the one that the settings ask for, if any.
+
+    Raises:
+        UsageError: there cannot be such a provider.
     """
     if settings.accelerate and not acceleration.install():
         _log.info(
@@ -342,6 +378,7 @@ def make_site(
         )
     time = clock if clock is not None else SystemClock()
     secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    chosen = provider if provider is not None else make_provider(settings, secret, time)
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)
     policy = SessionPolicy(
         settings.session_ids, secret, secret_given=settings.secret_key is not None
@@ -356,6 +393,7 @@ def make_site(
             ApplicationContext(
                 one.application,
                 url=settings.prefix + one.url,
+                logout_url=chosen.logout_url if chosen is not None else None,
                 settings=settings,
                 telemetry=telemetry,
                 clock=time,
@@ -369,4 +407,15 @@ def make_site(
         )
         for one in applications
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
+    return Site(
+        served,
+        settings,
+        telemetry,
+        counters,
+        tokens,
+        policy,
+        time,
+        execution,
+        admission,
+        chosen,
+    )
