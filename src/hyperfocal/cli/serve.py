@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,6 @@ from hyperfocal.cli.options import effective, with_settings
 from hyperfocal.errors import HyperfocalError, UsageError
 
 if TYPE_CHECKING:
-    import socket
-
     from hyperfocal.config import Settings
 
 __all__ = ("serve", "show")
@@ -49,7 +47,7 @@ def _serve(settings: Settings) -> None:
     with _loading():
         import_module("hyperfocal.document")  # first: it has its own way to load Bokeh's models
         from hyperfocal.application import load_all, load_bokeh_settings
-        from hyperfocal.server import asgi_app, bind, run
+        from hyperfocal.server import asgi_app, bind, run, with_actual_port
         from hyperfocal.telemetry import LogSubscriber, Telemetry
 
         # Applications import what lies beside the place where the server was started.
@@ -59,7 +57,7 @@ def _serve(settings: Settings) -> None:
             load_bokeh_settings(settings.use_config)
         loaded = load_all(_paths(settings), settings.arguments)
         sockets = bind(settings)
-        settings = _with_actual_port(settings, sockets)
+        settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}
         app = asgi_app(served, settings, telemetry=Telemetry(LogSubscriber()))
 
@@ -73,7 +71,11 @@ def _serve(settings: Settings) -> None:
         if settings.show:
             show(urls, settings.browser)
 
-    run(app, sockets, settings, ready=ready)
+    try:
+        run(app, sockets, settings, ready=ready)
+    finally:
+        for listening in sockets:
+            listening.close()
     _log.info("Stopped")
 
 
@@ -130,33 +132,13 @@ def _loading() -> Generator[None]:
         gc.enable()
 
 
-def _with_actual_port(settings: Settings, sockets: Sequence[socket.socket]) -> Settings:
-    """The port that was bound, and the origins that follow from it when none were given."""
-    from dataclasses import replace
-
-    if settings.unix_socket is not None:
-        return settings
-    port = sockets[0].getsockname()[1]
-    origins = settings.websocket_origins
-    if not origins:
-        hosts = ["localhost", "127.0.0.1", "[::1]", _host(settings)]
-        origins = tuple(dict.fromkeys(f"{host}:{port}" for host in hosts))
-    return replace(settings, port=port, websocket_origins=origins)
-
-
-def _host(settings: Settings) -> str:
-    """What a browser on this machine calls the address that is listened on."""
-    if settings.address in (None, "0.0.0.0", "::"):
-        return "localhost"
-    return f"[{settings.address}]" if ":" in str(settings.address) else str(settings.address)
-
-
 def _urls(settings: Settings, paths: Iterable[str]) -> tuple[str, list[str]]:
     """Where the server is, and where each application is."""
+    from hyperfocal.server import base_url
+
+    base = base_url(settings)
     if settings.unix_socket is not None:
-        return f"unix:{settings.unix_socket}", []
-    scheme = "https" if settings.ssl_certfile is not None else "http"
-    base = f"{scheme}://{_host(settings)}:{settings.port}{settings.prefix}"
+        return base, []
     return f"{base}/", [base + path for path in paths]
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -63,7 +63,8 @@ def make_app(site: Site) -> Starlette:
         async with site.lifespan():
             yield
 
-    app = Starlette(
+    app = _App(
+        site,
         debug=False,
         routes=routes,
         lifespan=lifespan,
@@ -72,8 +73,22 @@ def make_app(site: Site) -> Starlette:
     # A slash too much leads to the page (see below) and nowhere else: Starlette's own way would
     # answer with absolute URLs, which are wrong behind a proxy that strips a prefix.
     app.router.redirect_slashes = False
-    app.state.site = site
     return app
+
+
+class _App(Starlette):
+    """The ASGI application. Begins what a host has not begun, whose lifespan is not ours."""
+
+    def __init__(self, site: Site, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.site = site
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or the lifespan."""
+        if not self._site.begun and scope["type"] != "lifespan":
+            await self._site.begin_late()
+        await super().__call__(scope, receive, send)
 
 
 def _application_routes(site: Site, served: Served) -> list[BaseRoute]:

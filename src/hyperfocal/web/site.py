@@ -24,7 +24,7 @@ from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
-from hyperfocal.errors import AuthError
+from hyperfocal.errors import AuthError, UsageError
 from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
@@ -130,6 +130,10 @@ class Site:
         self.admission = admission
         self.provider = provider
         admission.make_room = self._make_room
+        #: Whether the lifespan has begun.
+        self.begun = False
+        self._late: asyncio.Future[None] | None = None
+        self._forever = contextlib.AsyncExitStack()
         self._making_room: asyncio.Task[None] | None = None
         #: Raises ``ConfigError`` for a template that is none.
         self.index = Index(settings.index)
@@ -150,7 +154,14 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
-        """Load hooks at the start, expiry in between, sessions' and unload hooks at the end."""
+        """Load hooks at the start, expiry in between, sessions' and unload hooks at the end.
+
+        Raises:
+            UsageError: it has begun before.
+        """
+        if self.begun:
+            raise UsageError("the lifespan of this application has begun before")
+        self.begun = True
         for served in self.served:
             loading = served.context.run_load_hook()
             if loading is not None:
@@ -170,6 +181,22 @@ class Site:
             await asyncio.gather(*(self._close(served) for served in self.served))
             self.execution.close()
             watchdog.close()
+
+    async def begin_late(self) -> None:
+        """A request has come, and nobody has begun the lifespan: begin it.
+
+        It is not ended: nobody says when that would be.
+        """
+        if self._late is None:
+            _log.warning(
+                "Whoever serves this application does not run its lifespan. It begins now, and "
+                "hooks will not run at the end. See hyperfocal.lifespan for how to mount it"
+            )
+            self._late = asyncio.ensure_future(self._lifespan_without_end())
+        await asyncio.shield(self._late)
+
+    async def _lifespan_without_end(self) -> None:
+        await self._forever.enter_async_context(self.lifespan())
 
     async def _close(self, served: Served) -> None:
         """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""

@@ -9,19 +9,19 @@ import os
 import signal
 import socket
 import ssl
-import stat
 import sys
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from hyperfocal.application import Loaded, as_application
+from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
-from hyperfocal.config import Settings, WebSocketTransport
+from hyperfocal.config import Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
@@ -29,7 +29,14 @@ from hyperfocal.web.dates import dated
 from hyperfocal.web.proxies import behind_proxy
 from hyperfocal.web.site import Listing, make_site
 
-__all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
+__all__ = (
+    "HttpServer",
+    "asgi_app",
+    "lifespan",
+    "run",
+    "run_to_the_end",
+    "uvicorn_config",
+)
 
 
 _log = logging.getLogger("hyperfocal")
@@ -39,128 +46,74 @@ _log = logging.getLogger("hyperfocal")
 _SWITCH_S = 0.001
 
 
-class ListenError(UsageError, OSError):
-    """It is not possible to listen there.
-
-    Attributes:
-        where: an address and port, or the path of a Unix socket.
-    """
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"cannot listen on {where}: {reason}")
-        self.where = where
-
-
 def asgi_app(
     applications: Mapping[str, Any] | Any,
     settings: Settings | None = None,
     *,
     telemetry: Telemetry | None = None,
     auth: AuthProvider | None = None,
+    **options: Any,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
     Args:
         applications: what to serve by URL path ("/" or "/name"), or a single thing to serve at
-            "/". Each is a ``bokeh.application.Application``, a function of a document, or what
-            ``hyperfocal.application.load`` gives.
-        settings: lifetimes, secrets, origins.
+            "/". Each is a ``bokeh.application.Application``, a function of a document, the path of
+            a script, notebook or folder, or what ``hyperfocal.application.load`` gives.
+        settings: the settings; or give single ones as options.
         telemetry: hears what happens; by default it is logged.
         auth: says who visitors are, and lets in nobody else; by default the provider that the
             settings ask for. Without one, applications know the ``user`` of the ASGI scope.
+        options: as on the command line, with underscores, as in ``prefix="/apps"`` or
+            ``allow_websocket_origin=["example.com"]``.
+
+    Its lifespan begins and ends what belongs to the applications. A host that mounts it has to run
+    that: see ``hyperfocal.lifespan``.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
     """
+    if settings is not None and options:
+        raise UsageError("give settings, or single options, and not both")
+    chosen = settings if settings is not None else named_settings(options)
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
     served: list[Listing] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
-        if isinstance(thing, Loaded):
-            served.append(
-                Listing(url, thing.application, thing.title, thing.description, thing.thumbnail)
+        loaded = load(thing) if isinstance(thing, str | Path) else thing
+        if isinstance(loaded, Loaded):
+            listing = Listing(
+                url, loaded.application, loaded.title, loaded.description, loaded.thumbnail
             )
+            served.append(listing)
         else:
             application, title, description = as_application(thing, url)
             served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    chosen = settings if settings is not None else Settings()
     return make_app(make_site(served, chosen, hub, provider=auth))
 
 
-def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address or path is set.
+@contextlib.asynccontextmanager
+async def lifespan(*apps: Starlette) -> AsyncGenerator[None]:
+    """Begin what belongs to these applications, and end it behind: for the lifespan of a host.
 
-    Raises:
-        ListenError: the port is in use, may not be used, or there is no such address.
+        @contextlib.asynccontextmanager
+        async def of_host(host):
+            async with hyperfocal.lifespan(dashboards):
+                yield
+
+        host = FastAPI(lifespan=of_host)
+        host.mount("/dashboards", dashboards)
+
+    Args:
+        apps: what ``asgi_app`` gave.
     """
-    if settings.unix_socket is not None:
-        return [_listen_locally(settings.unix_socket, settings.unix_socket_mode)]
-    if settings.address is not None:
-        return [_listen(settings.address, settings.port)]
-    first = _listen("127.0.0.1", settings.port)
-    try:
-        return [first, _listen("::1", first.getsockname()[1])]
-    except ListenError:
-        return [first]  # no IPv6 here, or somebody else's: browsers fall back to IPv4
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        # With the protocol left at 0, as socket.create_server leaves it, asyncio does not see TCP
-        # in the connections that are accepted and does not turn Nagle's algorithm off: each
-        # small write then waits some 40 ms for the peer's delayed acknowledgement.
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(where)
-            listening.listen(2048)
-        except OSError:
-            listening.close()
-            raise
-    except OSError as error:
-        raise ListenError(f"{address} port {port}", error.strerror or str(error)) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _listen_locally(path: str, mode: int) -> socket.socket:
-    """A Unix socket; takes the place of one on which nobody listens any more."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if os.path.lexists(path):
-            if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                raise OSError("there is a file of this name that is no socket")
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-                if other.connect_ex(path) == 0:
-                    raise OSError("a server listens there")
-            os.unlink(path)
-        before = os.umask(0o777 & ~mode)  # never, not even for a moment, open to others
-        try:
-            listening.bind(path)
-        finally:
-            os.umask(before)
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        raise ListenError(path, error.strerror or str(error)) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _remove(path: str, inode: int) -> None:
-    """Remove a Unix socket, unless another server has put its own in its place."""
-    with contextlib.suppress(OSError):
-        if os.lstat(path).st_ino == inode:
-            os.unlink(path)
+    async with contextlib.AsyncExitStack() as stack:
+        for app in apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        yield
 
 
 def _not_about_refusals(record: logging.LogRecord) -> bool:
@@ -168,15 +121,34 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM."""
+class HttpServer(uvicorn.Server):
+    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    Args:
+        config: what ``uvicorn_config`` gave.
+        ready: called when connections are being accepted.
+        heeds_signals: whether the signals are its own; else only ``end`` ends it.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None,
+        *,
+        heeds_signals: bool = True,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._heeds_signals = heeds_signals
         self._asked_to_end = asyncio.Event()
 
+    def end(self) -> None:
+        """Have it end. On the event loop."""
+        self.should_exit = True
+        self._asked_to_end.set()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets=sockets)
         if self.started and self._ready is not None:
             self._ready()
@@ -189,6 +161,10 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Heed the signals within."""
+        if not self._heeds_signals:
+            yield
+            return
         loop = asyncio.get_running_loop()
         serving = asyncio.current_task()
         asked: list[int] = []
@@ -321,18 +297,12 @@ def run(
     sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = _Uvicorn(config, ready)
-    path = settings.unix_socket
-    inode = os.lstat(path).st_ino if path is not None else 0
-    try:
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
-    finally:
-        if path is not None:
-            _remove(path, inode)
+    server = HttpServer(config, ready)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 
 
-def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
     """Run the server until it has ended, whoever else asks the event loop to end.
 
     An application's ``sys.exit`` in a task of its own leaves the loop by the same way as ours.
