@@ -65,6 +65,8 @@ def test_each_source_goes_before_those_below_it(found: Resolve, tmp_path: Path) 
     command = {"use_config": str(asked)}
     assert port(command, **environ) == (5, f"default_server_port in {asked}")
     assert port({**command, "port": "6"}, **environ) == (6, "--port")
+    files = (str(asked), "hyperfocal.toml", str(home / "bokeh.yaml"))
+    assert found(command).files == files
 
 
 def test_a_file_of_settings_may_be_elsewhere(found: Resolve, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None
     found = effective(ctx, paths, options)
     try:
         start_log(found.settings)
+        if found.files:
+            _log.info("Settings come from %s", ", ".join(found.files))
         for warning in found.warnings:
             _log.warning("%s", warning)
         _serve(found.settings)
