@@ -57,6 +57,7 @@ def test_config_shows_what_is_in_force_and_where_it_comes_from(tmp_path: Path) -
     done = run(
         "config", "a.py", "--port", "1", "--no-show", "--args", "--port", "2",
         HYPERFOCAL_ADDRESS="::", HYPERFOCAL_MAX_SESIONS="3", BOKEH_SECRET_KEY="hidden",
+        HYPERFOCAL_SSL_PASSWORD="hidden",
     )  # fmt: skip
     assert done.exit_code == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
@@ -68,6 +69,7 @@ def test_config_shows_what_is_in_force_and_where_it_comes_from(tmp_path: Path) -
     assert 'prefix = "/x" # prefix in hyperfocal.toml' in lines
     assert "dev = false # default" in lines
     assert "# secret-key = (not shown) # BOKEH_SECRET_KEY" in lines
+    assert "# ssl-password = (not shown) # HYPERFOCAL_SSL_PASSWORD" in lines
     assert "hidden" not in done.output
     assert "HYPERFOCAL_MAX_SESIONS sets nothing; did you mean HYPERFOCAL_MAX_SESSIONS?" in (
         done.stderr

@@ -36,6 +36,8 @@ def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None
     found = effective(ctx, paths, options)
     try:
         start_log(found.settings)
+        if found.files:
+            _log.info("Settings come from %s", ", ".join(found.files))
         for warning in found.warnings:
             _log.warning("%s", warning)
         _serve(found.settings)
@@ -73,7 +75,11 @@ def _serve(settings: Settings) -> None:
         if settings.show:
             show(urls, settings.browser)
 
-    run(app, sockets, settings, ready=ready)
+    try:
+        run(app, sockets, settings, ready=ready)
+    finally:
+        for listening in sockets:
+            listening.close()
     _log.info("Stopped")
 
 

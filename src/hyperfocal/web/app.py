@@ -106,8 +106,8 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     if served.path:
         routes.append(_page(site, f"{base}/", _without_slash(site, served)))
     if served.thumbnail is not None:
-        made = thumbnail(served.thumbnail)
-        routes.append(_guarded(site, "data", f"{base}/thumbnail", made))
+        picture = thumbnail(served.thumbnail)
+        routes.append(_guarded(site, "data", f"{base}/thumbnail", picture))
     static = served.context.application.static_path
     if static is None:
         if served.path:
