@@ -84,10 +84,9 @@ def asgi_app(
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
         loaded = load(thing) if isinstance(thing, str | Path) else thing
         if isinstance(loaded, Loaded):
-            listing = Listing(
-                url, loaded.application, loaded.title, loaded.description, loaded.thumbnail
+            served.append(
+                Listing(url, loaded.application, loaded.title, loaded.description, loaded.thumbnail)
             )
-            served.append(listing)
         else:
             application, title, description = as_application(thing, url)
             served.append(Listing(url, application, title, description))

@@ -47,10 +47,10 @@ def make_app(site: Site) -> Starlette:
         Mount(f"{prefix}/static/extensions", _Extensions(site)),
         Mount(f"{prefix}/static", Folder(site.statics.bokehjs)),
     ]
-    if site.settings.ico_path != "none":
-        routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
     if site.provider is not None:
         routes[:0] = login_routes(site, site.provider)
+    if site.settings.ico_path != "none":
+        routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
     if not site.settings.disable_index and not any(served.url == "/" for served in site.served):
         routes.append(_page(site, f"{prefix}/", index(site)))
         if prefix:
@@ -103,8 +103,8 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     if served.path:
         routes.append(_page(site, f"{base}/", _without_slash(site, served)))
     if served.thumbnail is not None:
-        picture = thumbnail(served.thumbnail)
-        routes.append(_guarded(site, "data", f"{base}/thumbnail", picture))
+        made = thumbnail(served.thumbnail)
+        routes.append(_guarded(site, "data", f"{base}/thumbnail", made))
     static = served.context.application.static_path
     if static is None:
         if served.path:
