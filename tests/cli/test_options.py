@@ -149,3 +149,15 @@ def test_the_browser_that_is_shown_is_the_one_that_is_named(
     assert browser.opened == ["http://a/"]
     show(["http://c/"], "nobodys")
     assert "cannot open http://c/: could not locate runnable browser" in caplog.text
+
+
+def test_files_behind_dev_are_watched_where_applications_come_before(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("")
+    behind = ["config", str(app), "--dev", "one.csv", "two", "--port", "0"]
+    shown = CliRunner().invoke(main, behind).output
+    assert "dev = true" in shown
+    assert 'dev-watch = ["one.csv", "two"]' in shown
+    shown = CliRunner().invoke(main, ["config", "--dev", str(app)]).output
+    assert "dev = true" in shown
+    assert f'applications = ["{app}"]' in shown

@@ -69,7 +69,9 @@ def _serve(settings: Settings) -> None:
         for url in urls:
             _log.info("  %s", url)
         if settings.dev:
-            _log.warning("Development mode: tracebacks are shown to clients")
+            _log.warning(
+                "Development mode: pages follow the files, and tracebacks are shown to visitors"
+            )
         if settings.show:
             show(urls, settings.browser)
 

@@ -3,6 +3,7 @@
 Knows no HTTP: functions of values to text.
 """
 
+from hyperfocal.pages.development import RESTORE, with_development
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -23,6 +24,7 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "RESTORE",
     "Index",
     "IndexEntry",
     "PageBundle",
@@ -39,4 +41,5 @@ __all__ = (
     "waiting_end",
     "waiting_failure",
     "waiting_note",
+    "with_development",
 )

@@ -85,7 +85,14 @@ def asgi_app(
         loaded = load(thing) if isinstance(thing, str | Path) else thing
         if isinstance(loaded, Loaded):
             served.append(
-                Listing(url, loaded.application, loaded.title, loaded.description, loaded.thumbnail)
+                Listing(
+                    url,
+                    loaded.application,
+                    loaded.title,
+                    loaded.description,
+                    loaded.thumbnail,
+                    loaded.path,
+                )
             )
         else:
             application, title, description = as_application(thing, url)

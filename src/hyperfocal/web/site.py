@@ -29,6 +29,7 @@ from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
+from hyperfocal.web.development import Development
 from hyperfocal.web.disclosure import Disclosure
 from hyperfocal.web.providers import make_provider
 from hyperfocal.web.reports import reporting
@@ -77,6 +78,7 @@ class Listing:
     title: str
     description: str
     thumbnail: Path | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Site:
         self.begun = False
         self._late: asyncio.Future[None] | None = None
         self._forever = contextlib.AsyncExitStack()
+        #: What follows the applications' files, with ``--dev``.
+        self.development: Development | None = None
         self._making_room: asyncio.Task[None] | None = None
         #: Raises ``ConfigError`` for a template that is none.
         self.index = Index(settings.index)
@@ -172,7 +176,12 @@ class Site:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
-            async with reporting(self.settings, self.served, self.telemetry):
+            async with contextlib.AsyncExitStack() as within:
+                await within.enter_async_context(
+                    reporting(self.settings, self.served, self.telemetry)
+                )
+                if self.development is not None:
+                    await within.enter_async_context(self.development.watching())
                 yield
         finally:
             sweeper.cancel()
@@ -414,6 +423,7 @@ def make_site(
     telemetry.subscribe(counters)
     execution = Execution.of(settings, time, telemetry)
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
+    listings = list(applications)
     served = [
         Served(
             one.url,
@@ -432,9 +442,9 @@ def make_site(
             one.description,
             one.thumbnail,
         )
-        for one in applications
+        for one in listings
     ]
-    return Site(
+    site = Site(
         served,
         settings,
         telemetry,
@@ -446,3 +456,7 @@ def make_site(
         admission,
         chosen,
     )
+    if settings.dev:
+        paths = {one.url: one.path for one in listings if one.path is not None}
+        site.development = Development(site, paths, settings.arguments, settings.dev_watch)
+    return site
