@@ -90,6 +90,10 @@ class Settings:
     websocket_max_buffers: int = _option(10_000, "--websocket-max-buffers", low=0)
     #: Bytes that may wait for a client that does not read before it is disconnected.
     outbox_max_bytes: int = _option(64 * 1024 * 1024, "--outbox-max-bytes", low=64 * 1024)
+    #: Processes that serve; with ``isolate``, for each application. 0: as many as there are cores.
+    num_procs: int = _option(1, "--num-procs", low=0, high=1000)
+    #: Give each application processes of its own.
+    isolate: bool = False
     #: Sessions in all, those being built included; 0: as many as there are.
     max_sessions: int = _option(10_000, "--max-sessions", low=0)
     #: Sessions of one application; 0: as many as there are.

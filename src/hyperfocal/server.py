@@ -23,6 +23,7 @@ from hyperfocal.errors import UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
+from hyperfocal.web.exchange import Arrival, Exchange, Place
 from hyperfocal.web.site import make_site
 
 __all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
@@ -49,6 +50,7 @@ def asgi_app(
     settings: Settings | None = None,
     *,
     telemetry: Telemetry | None = None,
+    place: Place | None = None,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
@@ -58,6 +60,7 @@ def asgi_app(
             ``hyperfocal.application.load`` gives.
         settings: lifetimes, secrets, origins.
         telemetry: hears what happens; by default it is logged.
+        place: where this process stands among several that serve the same applications.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
@@ -74,7 +77,8 @@ def asgi_app(
             application, title, description = as_application(thing, url)
             served.append((url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    return make_app(make_site(served, settings if settings is not None else Settings(), hub))
+    chosen = settings if settings is not None else Settings()
+    return make_app(make_site(served, chosen, hub, place=place))
 
 
 def bind(settings: Settings) -> list[socket.socket]:
@@ -123,17 +127,61 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM."""
+    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    With an exchange it also serves connections that other processes have accepted.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None,
+        exchange: Exchange | None = None,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._exchange = exchange
+        self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_end = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        if self.started and self._ready is not None:
+        if not self.started:
+            return
+        if self._exchange is not None:
+            self._exchange.open(self._adopt)
+        if self._ready is not None:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._exchange is not None:
+            self._exchange.close()
+        await super().shutdown(sockets=sockets)
+
+    def _adopt(self, connection: socket.socket, arrival: Arrival) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve_arrival(connection, arrival))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _serve_arrival(self, connection: socket.socket, arrival: Arrival) -> None:
+        loop = asyncio.get_running_loop()
+
+        make: Any = self.config.http_protocol_class
+
+        def protocol() -> Any:
+            return make(
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+                _loop=loop,
+                arrival=arrival,
+            )
+
+        try:
+            await loop.connect_accepted_socket(protocol, connection)
+        except OSError as error:  # it has gone meanwhile
+            connection.close()
+            _log.debug("A connection ended on its way to this process: %s", error)
 
     async def main_loop(self) -> None:
         """Wait for the end. Uvicorn's own looks whether it has come, ten times a second."""
@@ -154,6 +202,8 @@ class _Uvicorn(uvicorn.Server):
 
         def stop(number: int, frame: object) -> None:
             # Runs between two instructions of whatever runs, so also when a callback is stuck.
+            if self._exchange is not None and (asked or number == signal.SIGINT):
+                return  # whoever watches over the processes says so, and ends those that do not
             if asked:
                 os.write(2, b"Stopping at once: asked for a second time\n")
                 os._exit(1)
@@ -192,8 +242,15 @@ def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) 
     return partial(NativeWebSocketProtocol, heartbeat=Heartbeat(keep_alive_s))
 
 
-def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(
+    app: Any, settings: Settings, exchange: Exchange | None = None
+) -> uvicorn.Config:
     """How uvicorn has to run the application so that the settings hold.
+
+    Args:
+        app: what ``asgi_app`` gave.
+        settings: the settings.
+        exchange: passes connections between several processes that serve the same port.
 
     Raises:
         UsageError: a transport was asked for that is not to be had.
@@ -203,6 +260,10 @@ def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)
+    if exchange is not None:
+        from hyperfocal.web.moving import MovingHttpProtocol
+
+        http = partial(MovingHttpProtocol, limits=limits, exchange=exchange)
     return uvicorn.Config(
         dated(app),
         log_config=None,
@@ -226,6 +287,7 @@ def run(
     settings: Settings,
     *,
     ready: Callable[[], None] | None = None,
+    exchange: Exchange | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; sessions are then closed with their hooks.
 
@@ -234,11 +296,13 @@ def run(
         sockets: what ``bind`` gave.
         settings: the settings with which both were made.
         ready: called when connections are being accepted.
+        exchange: passes connections between several processes that serve the same port. Whoever
+            watches over them sends SIGTERM, once; SIGINT goes to all that a terminal started.
     """
     sys.setswitchinterval(_SWITCH_S)
-    config = uvicorn_config(app, settings)
+    config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = _Uvicorn(config, ready)
+    server = _Uvicorn(config, ready, exchange)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 

@@ -3,7 +3,7 @@
 from hyperfocal.auth.origins import OriginPolicy
 from hyperfocal.auth.policy import SessionPolicy
 from hyperfocal.auth.signing import make_session_id, sign, verify
-from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload
+from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload, named_session
 
 __all__ = (
     "OriginPolicy",
@@ -12,6 +12,7 @@ __all__ = (
     "TokenAuthority",
     "dump_payload",
     "make_session_id",
+    "named_session",
     "sign",
     "verify",
 )

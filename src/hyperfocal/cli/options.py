@@ -42,6 +42,21 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Development mode: show tracebacks in the browser. Not for production.",
     ),
     click.option(
+        "--num-procs",
+        type=int,
+        default=1,
+        show_default=True,
+        metavar="NUMBER",
+        help="Processes that serve, on one port; with --isolate, for each application. 0: as many "
+        "as there are cores. Limits, such as --max-sessions, are those of each process.",
+    ),
+    click.option(
+        "--isolate",
+        is_flag=True,
+        help="Give each application a process of its own, so that one that crashes or runs out of "
+        "memory takes down nothing else.",
+    ),
+    click.option(
         "--session-ids",
         type=click.Choice(["auto", "unsigned", "signed", "external-signed"]),
         default="auto",

@@ -74,7 +74,8 @@ def _serve(paths: Sequence[str], argv: Sequence[str], options: dict[str, Any]) -
         loaded = load_all(paths, argv)
         sockets = bind(settings)
         settings = _with_actual_port(settings, sockets)
-        app = asgi_app(loaded, settings, telemetry=Telemetry(LogSubscriber()))
+        several = settings.isolate or settings.num_procs != 1
+        app = None if several else asgi_app(loaded, settings, telemetry=Telemetry(LogSubscriber()))
 
     def ready() -> None:
         base, urls = _urls(settings, loaded.values())
@@ -87,6 +88,10 @@ def _serve(paths: Sequence[str], argv: Sequence[str], options: dict[str, Any]) -
             for url in urls:
                 click.launch(url)
 
+    if several:
+        from hyperfocal.cluster import serve_with_workers
+
+        sys.exit(serve_with_workers(loaded, sockets, settings, ready=ready))
     run(app, sockets, settings, ready=ready)
     _log.info("Stopped")
 
@@ -146,6 +151,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         warn_long_turn_ms=options["warn_long_turn"],
         prewarm=_prewarm(options["prewarm"]),
         prewarm_max_bytes=options["prewarm_max_bytes"],
+        num_procs=options["num_procs"],
+        isolate=options["isolate"],
         accelerate=options["accelerate"],
         dev=options["dev"],
     )

@@ -132,6 +132,7 @@ def health(site: Site) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         sessions = [session for served in site.served for session in served.context.sessions]
+        everywhere = site.place.health() if site.place is not None else {}
         return JSONResponse(
             {
                 "status": "ok",
@@ -139,6 +140,7 @@ def health(site: Site) -> Endpoint:
                 "sessions": len(sessions),
                 "connections": sum(session.connection_count for session in sessions),
                 "events": site.counters.as_dict(),
+                **everywhere,
             },
             headers={"Cache-Control": "no-store"},
         )

@@ -17,10 +17,11 @@ from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.contexts.prewarming import resident_bytes
 from hyperfocal.document import acceleration
-from hyperfocal.errors import AuthError
+from hyperfocal.errors import AuthError, BusyError
 from hyperfocal.pages import StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.web.exchange import Place
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
@@ -79,6 +80,7 @@ class Site:
         clock: tells the time.
         execution: where the applications' plain code runs.
         admission: who may have a session.
+        place: where this process stands among several; ``None``: it is the only one.
     """
 
     def __init__(
@@ -92,8 +94,12 @@ class Site:
         clock: Clock,
         execution: Execution,
         admission: Admission,
+        place: Place | None = None,
     ) -> None:
         self.served = tuple(served)
+        self.place = place
+        #: Those that run in this process; the others are shown, and run elsewhere.
+        self.running = tuple(one for one in self.served if place is None or place.runs(one.url))
         self.settings = settings
         self.telemetry = telemetry
         self.counters = counters
@@ -104,7 +110,7 @@ class Site:
         self.admission = admission
         admission.make_room = self._make_room
         self._making_room: asyncio.Task[None] | None = None
-        self.statics = StaticFiles()
+        self.statics = StaticFiles(place)
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
             message_bytes=settings.websocket_max_message_bytes,
@@ -121,7 +127,7 @@ class Site:
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
         """Load hooks at the start, expiry in between, sessions' and unload hooks at the end."""
-        for served in self.served:
+        for served in self.running:
             loading = served.context.run_load_hook()
             if loading is not None:
                 await loading
@@ -136,7 +142,7 @@ class Site:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-            await asyncio.gather(*(self._close(served) for served in self.served))
+            await asyncio.gather(*(self._close(served) for served in self.running))
             self.execution.close()
             watchdog.close()
 
@@ -155,7 +161,7 @@ class Site:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self.settings.check_unused_sessions_ms / 1000)
-            for served in self.served:
+            for served in self.running:
                 try:
                     async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                         await served.context.expire()
@@ -171,7 +177,7 @@ class Site:
 
     async def _discard_unused(self) -> None:
         ended = 0
-        for served in self.served:
+        for served in self.running:
             ended += await served.context.discard_unused(_UNUSED_S, "memory is short")
         _log.warning(
             "The process has more in memory than --max-memory allows: visitors are sent away, and "
@@ -205,8 +211,9 @@ class Site:
 
         Raises:
             BuildError: the application failed.
-            BusyError: too many sessions are being made.
+            BusyError: too many sessions are being made, or it lives in another process.
         """
+        self._check_owned(served, visit.session_id)
         return await served.context.create_session_if_needed(
             visit.session_id, visit.request, payload=visit.payload
         )
@@ -245,8 +252,10 @@ class Site:
         Raises:
             AuthError: the token is not taken.
             BuildError: the application failed.
+            BusyError: there are too many sessions, or it lives in another process.
         """
         token = self.tokens.read(token_text)
+        self._check_owned(served, token.session_id)
         context = served.context
         existed = context.knows(token.session_id)
         self.policy.check_token(
@@ -267,6 +276,16 @@ class Site:
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
         return session, token.page
+
+    def _check_owned(self, served: Served, session_id: str) -> None:
+        """Raise where a session would be made twice. Requests are brought to the right process.
+
+        Raises:
+            BusyError: this one is not.
+        """
+        place = self.place
+        if place is not None and not (place.runs(served.url) and place.owns(session_id)):
+            raise BusyError("the session lives in another process; please try again", 1)
 
     def check_origin(self, scope: Scope) -> None:
         """Raise unless pages of this origin may connect.
@@ -306,6 +325,7 @@ def make_site(
     telemetry: Telemetry,
     *,
     clock: Clock | None = None,
+    place: Place | None = None,
 ) -> Site:
     """Assemble a site.
 
@@ -314,16 +334,23 @@ def make_site(
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
+        place: where this process stands among several that serve the same applications.
     """
+    listed = list(applications)
     if settings.accelerate and not acceleration.install():
         _log.info(
             "Documents are built at Bokeh's own pace: its release %s is unknown", version("bokeh")
         )
     time = clock if clock is not None else SystemClock()
-    secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    made_up = secrets.token_bytes(32) if place is None else place.secret
+    secret = settings.secret_key if settings.secret_key is not None else made_up
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)
     policy = SessionPolicy(
-        settings.session_ids, secret, secret_given=settings.secret_key is not None
+        settings.session_ids,
+        secret,
+        secret_given=settings.secret_key is not None,
+        # Where nothing runs no session is made, and no id would do.
+        owns=place.owns if place and any(place.runs(url) for url, *_ in listed) else None,
     )
     counters = Counters()
     telemetry.subscribe(counters)
@@ -345,6 +372,8 @@ def make_site(
             title,
             description,
         )
-        for url, application, title, description in applications
+        for url, application, title, description in listed
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
+    return Site(
+        served, settings, telemetry, counters, tokens, policy, time, execution, admission, place
+    )
