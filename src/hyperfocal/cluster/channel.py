@@ -20,8 +20,6 @@ __all__ = ("Channel",)
 _QUEUE_BYTES = 1024 * 1024
 #: The most that one message may have. A head of 64 KiB is large; the rest is what came with it.
 _MESSAGE_BYTES = 400 * 1024
-#: A process that an application starts has no business with connections.
-_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Channel:
@@ -67,9 +65,7 @@ class Channel:
         """The next connection, if one has come. The caller has to close it."""
         while True:
             try:
-                message, descriptors, flags, _ = socket.recv_fds(
-                    self._receiver, _MESSAGE_BYTES, 1, _CLOSE_ON_EXEC
-                )
+                message, descriptors, flags, _ = socket.recv_fds(self._receiver, _MESSAGE_BYTES, 1)
             except BlockingIOError:
                 return None
             if not descriptors:
@@ -81,6 +77,8 @@ class Channel:
                 continue
             client, server, scheme = orjson.loads(about)
             connection.setblocking(False)
+            # A process that an application starts has no business with it.
+            connection.set_inheritable(False)
             arrival = Arrival(
                 data, tuple(client) if client else None, tuple(server) if server else None, scheme
             )

@@ -194,7 +194,10 @@ class MovingHttpProtocol(HttpProtocol):
         arrival = Arrival(self._raw, self.client, self.server, self.scheme)
         if self.transport.get_extra_info("sslcontext") is not None:
             # The keys are here and stay here.
-            return relay(self.transport, self.connections, way, arrival)
+            if not relay(self.transport, self.connections, way, arrival):
+                return False
+            self.connections.discard(self)
+            return True
         if not way.send(self.transport.get_extra_info("socket").fileno(), arrival):
             return False
         self.transport.abort()  # closes our copy of the descriptor, and nothing else
