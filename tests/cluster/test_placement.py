@@ -18,7 +18,9 @@ IDS = st.text(st.characters(), max_size=60)  # half surrogate pairs, too: client
 
 @settings(deadline=None)
 @given(NAMES, IDS, st.randoms())
-def test_every_process_comes_to_the_same_result(names: list[str], session_id: str, chance: Random) -> None:
+def test_every_process_comes_to_the_same_result(
+    names: list[str], session_id: str, chance: Random
+) -> None:
     owner = Placement(names).owner(session_id)
     assert owner in names
     shuffled = list(names)

@@ -20,7 +20,7 @@ _ROW_BYTES = 64
 #: For folders of extensions: as JSON, its length first.
 _FOLDERS_BYTES = 16 * 1024
 
-_STATE, _PID, _SESSIONS, _CONNECTIONS, _STARTS, _FOLDERS = range(6)
+_STATE, _PID, _SESSIONS, _CONNECTIONS, _STARTS, _PASSED_ON, _FOLDERS = range(7)
 
 
 class State(IntEnum):
@@ -66,7 +66,7 @@ class Board:
 
     def begins(self, slot: int) -> None:
         """A process is about to be made."""
-        for field in (_PID, _SESSIONS, _CONNECTIONS):
+        for field in (_PID, _SESSIONS, _CONNECTIONS, _PASSED_ON):
             self._set(slot, field, 0)
         self._set(slot, _STARTS, self._get(slot, _STARTS) + 1)
         self.set_state(slot, State.STARTING)
@@ -98,6 +98,14 @@ class Board:
     def connections(self, slot: int) -> int:
         """How many websockets it has."""
         return self._get(slot, _CONNECTIONS)
+
+    def passes_on(self, slot: int) -> None:
+        """It has sent a connection to another process."""
+        self._set(slot, _PASSED_ON, self.passed_on(slot) + 1)
+
+    def passed_on(self, slot: int) -> int:
+        """How many connections it has sent to other processes."""
+        return self._get(slot, _PASSED_ON)
 
     # --- folders of extensions ------------------------------------------------------------------
 

@@ -32,14 +32,18 @@ _IN_A_ROW = 16
 class _ChannelWay:
     """The way to another process of this machine."""
 
-    __slots__ = ("_channel", "_target")
+    __slots__ = ("_channel", "_sent", "_target")
 
-    def __init__(self, channel: Channel, target: Target) -> None:
+    def __init__(self, channel: Channel, target: Target, sent: Callable[[], None]) -> None:
         self._channel = channel
         self._target = target
+        self._sent = sent
 
     def send(self, connection: int, arrival: Arrival) -> bool:
-        return self._channel.send(connection, arrival)
+        if not self._channel.send(connection, arrival):
+            return False
+        self._sent()
+        return True
 
     @property
     def busy(self) -> Refusal:
@@ -121,6 +125,7 @@ class WorkerExchange:
                 "sessions": board.sessions(one.slot),
                 "connections": board.connections(one.slot),
                 "starts": board.starts(one.slot),
+                "passed_on": board.passed_on(one.slot),
             }
             for one in self._roster.members
         ]
@@ -157,8 +162,11 @@ class WorkerExchange:
         if slot == self._member.slot:
             return None
         if self._board.state(slot) in (State.READY, State.STARTING):
-            return _ChannelWay(self._channels[slot], target)
+            return _ChannelWay(self._channels[slot], target, self._sent)
         return away(target, isolated=self._roster.door is not None)
+
+    def _sent(self) -> None:
+        self._board.passes_on(self._member.slot)
 
     def _slot(self, target: Target) -> int:
         own, door = self._member.slot, self._roster.door

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import gc
 import logging
@@ -12,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -20,7 +20,7 @@ from hyperfocal.cluster.board import Board
 from hyperfocal.cluster.channel import Channel
 from hyperfocal.cluster.exchange import WorkerExchange
 from hyperfocal.cluster.roster import Member, Roster, number_of_processes
-from hyperfocal.cluster.supervisor import Supervisor
+from hyperfocal.cluster.supervisor import GRACE_S, Supervisor
 from hyperfocal.config import Settings
 from hyperfocal.errors import UsageError
 from hyperfocal.server import asgi_app, run, uvicorn_config
@@ -81,16 +81,17 @@ class _Exchange(WorkerExchange):
 
     def open(self, adopt: Adopt) -> None:
         super().open(adopt)
-        loop = asyncio.get_running_loop()
-        lifeline = self.supervisor.lifeline
-
-        def orphaned() -> None:
-            loop.remove_reader(lifeline)
-            _log.error("The process that watched over this one is gone; ending")
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        loop.add_reader(lifeline, orphaned)
+        # A thread, because the event loop may be stuck.
+        threading.Thread(target=self._outlive, name="hyperfocal-lifeline", daemon=True).start()
         self.supervisor.tell()
+
+    def _outlive(self) -> None:
+        """Wait for the supervisor's end, and not much longer than that."""
+        os.read(self.supervisor.lifeline, 1)
+        _log.error("The process that watched over this one is gone; ending")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
+        os._exit(1)
 
 
 def _load_ahead(settings: Settings) -> None:

@@ -18,12 +18,12 @@ from hyperfocal.cluster.backoff import Backoff
 from hyperfocal.cluster.board import Board, State
 from hyperfocal.cluster.roster import Member, Roster
 
-__all__ = ("Supervisor",)
+__all__ = ("GRACE_S", "Supervisor")
 
 _log = logging.getLogger("hyperfocal")
 
 #: Seconds that processes have to end when they are asked to. Hooks have their own, shorter times.
-_GRACE_S = 30.0
+GRACE_S = 30.0
 _SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
 #: What a process writes to say that it takes connections. No signal has this number.
 _NEWS = b"\0"
@@ -98,7 +98,7 @@ class Supervisor:
         """Until there is news, or something is due."""
         due = [place.due_at for place in self._places if place.due_at is not None]
         if self._stopping_since is not None:
-            due.append(self._stopping_since + _GRACE_S)
+            due.append(self._stopping_since + GRACE_S)
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         select.select([self._heard], [], [], timeout)
         try:
@@ -116,8 +116,8 @@ class Supervisor:
             self._bury(place, now)
         self._say_ready()
         if self._stopping_since is not None:
-            if now >= self._stopping_since + _GRACE_S:
-                self._kill("did not end within 30 seconds")
+            if now >= self._stopping_since + GRACE_S:
+                self._kill(f"did not end within {GRACE_S:g} seconds")
             return None
         for place in self._places:
             if place.due_at is not None and now >= place.due_at and self._start(place):
