@@ -19,6 +19,7 @@ from hyperfocal.document import (
 from hyperfocal.errors import CallbackError, PeerError, RequestError, SessionGoneError
 from hyperfocal.session import Habit, Session, Turn
 from hyperfocal.telemetry import (
+    BegunAfresh,
     CallbackFailed,
     ConnectionClosed,
     ConnectionOpened,
@@ -34,6 +35,7 @@ from hyperfocal.wire import (
     Message,
     ack,
     dump_json,
+    encode,
     error_reply,
     ok_reply,
     reply,
@@ -67,6 +69,8 @@ class Connection:
         may_push: the client may replace the whole document, and set JavaScript callbacks.
         versions: what SERVER-INFO-REPLY says, as ``{"bokeh": ..., "server": ...}``.
         dev: put tracebacks into ERROR replies.
+        afresh: type and data of a message for a page that comes back and finds another session
+            than it had.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Connection:
         may_push: bool = False,
         versions: dict[str, str] | None = None,
         dev: bool = False,
+        afresh: tuple[str, str] | None = None,
     ) -> None:
         self._session = session
         self._outbox = outbox
@@ -90,6 +95,7 @@ class Connection:
         self._may_push = may_push
         self._versions = versions if versions is not None else {}
         self._dev = dev
+        self._afresh = afresh
         self._decoder = Decoder(limits)
         self._open = False
         outbox.on_room = self._has_room
@@ -119,7 +125,8 @@ class Connection:
         Raises:
             SessionGoneError: it is too late.
         """
-        self._session.attach(self, self._page)
+        if self._session.attach(self, self._page):
+            self._afresh = None
         self._open = True
         self._telemetry.emit(ConnectionOpened(self._url, self._session.id))
         self.offer(ack(self._session.message_ids))
@@ -229,6 +236,8 @@ class Connection:
             may_script=self._may_push,
         )
         self._session.subscribe(self)
+        if self._afresh is not None and _comes_back(message):
+            self._tell_afresh(*self._afresh)
         turn.defined = patch.defined
         callbacks = listeners(turn.document, patch)
         execution = self._session.execution
@@ -254,6 +263,14 @@ class Connection:
             CallbackFailed(self._url, "of a client's change", cause, self._session.id)
         )
         self._reply_error(message, f"a callback failed: {failure.summary}", cause)
+
+    def _tell_afresh(self, kind: str, data: str) -> None:
+        """The person in front of the page has to know that this is not what they had."""
+        self._afresh = None
+        self._telemetry.emit(BegunAfresh(self._url, self._session.id))
+        event = {"kind": "MessageSent", "msg_type": kind, "msg_data": data}
+        content = dump_json({"events": [event]})
+        self.offer(encode(Kind.PATCH_DOC, content, msgid=self._session.message_ids()))
 
     def _pull(self, message: Message, turn: Turn) -> None:
         turn.flush()  # so that nothing is told twice
@@ -292,6 +309,16 @@ class Connection:
         if self._dev and error is not None:
             trace = "".join(traceback.format_exception(error))
         self.offer(error_reply(self._session.message_ids, message.msgid, text, trace))
+
+
+def _comes_back(message: Message) -> bool:
+    """Whether this is what BokehJS says after it was connected again. A patch that was taken."""
+    return any(
+        event["kind"] == "MessageSent"
+        and isinstance(event["msg_data"], dict)
+        and event["msg_data"].get("name") == "client_reconnected"
+        for event in message.content["events"]
+    )
 
 
 _IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})

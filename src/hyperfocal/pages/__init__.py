@@ -3,6 +3,7 @@
 Knows no HTTP: functions of values to text.
 """
 
+from hyperfocal.pages.afresh import AFRESH_MESSAGE, AFRESH_SCRIPT, AFRESH_TEXT, with_afresh_script
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -22,6 +23,9 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "AFRESH_MESSAGE",
+    "AFRESH_SCRIPT",
+    "AFRESH_TEXT",
     "IndexEntry",
     "PageBundle",
     "StaticFiles",
@@ -37,4 +41,5 @@ __all__ = (
     "waiting_end",
     "waiting_failure",
     "waiting_note",
+    "with_afresh_script",
 )

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
+    AFRESH_SCRIPT,
     IndexEntry,
     autoload_script,
     failure_script,
@@ -76,6 +77,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             bundle,
             app_path=request.query_params.get("bokeh-app-path"),
             absolute_url=absolute_url,
+            before=AFRESH_SCRIPT,
         )
         return _script(script, 200, cors)
 

@@ -21,6 +21,7 @@ from hyperfocal.pages import (
     waiting_end,
     waiting_failure,
     waiting_note,
+    with_afresh_script,
 )
 from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
@@ -117,7 +118,7 @@ class PageEndpoint:
         except Exception as raised:  # the application's template, most likely
             raise self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None
-        return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
+        return HTMLResponse(_encoded(with_afresh_script(html)), headers=_PAGE_HEADERS)
 
     def _tags(self, request: Request) -> PageBundle:
         return self._site.statics.bundle(root_url(self._site, request))
@@ -146,7 +147,7 @@ class PageEndpoint:
             session = await making
             async with session.turn() as turn:
                 if is_plain(turn.document) and self._tags(request) is bundle:
-                    rest = page_rest(turn.document, visit.token)
+                    rest = with_afresh_script(page_rest(turn.document, visit.token))
                 else:
                     self._has_surprised = True
                     rest = _RELOAD
