@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tests.support.serving import until
 from tests.support.tls import self_signed
 
 BUSY = Refusal(b"too much to do\n", "text/plain", 7)
-DOWN = Refusal(b"<h1>gone</h1>", "text/html", 3, is_page=True)
+DOWN = Refusal(b"<h1>gone</h1>", "text/html", 3, refreshes=True)
+CRASHED = Refusal(b"it crashed\n", "text/plain", 5)
 
 LARGE = 8 * 1024 * 1024
 
@@ -35,6 +37,9 @@ class Node:
         self.full = False
         self.release = asyncio.Event()
         self.arrived: list[Arrival] = []
+        self.crashed: Refusal | None = None  # said by others for this one
+        self.kept: dict[int, Any] = {}
+        self.adopted: list[Any] = []
         settings = Settings(port=0, address="127.0.0.1", http_request_timeout_ms=20_000)
         self.sockets = bind(settings)
         self.port = self.sockets[0].getsockname()[1]
@@ -76,11 +81,17 @@ class Node:
 
     def open(self, adopt: Any) -> None: ...
 
+    def answers(self, ticket: int) -> None:
+        for node in self.nodes.values():
+            settled = node.kept.pop(ticket, None)
+            if settled is not None:
+                settled(False)
+
     def close(self) -> None: ...
 
     async def adopt(self, connection: socket.socket, arrival: Arrival) -> None:
         make: Any = self.config.http_protocol_class
-        await asyncio.get_running_loop().connect_accepted_socket(
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
             lambda: make(
                 config=self.config,
                 server_state=self.server.server_state,
@@ -89,6 +100,7 @@ class Node:
             ),
             connection,
         )
+        self.adopted.append(transport)
 
 
 class _Way:
@@ -96,10 +108,17 @@ class _Way:
         self.node = node
         self.busy = BUSY
 
-    def send(self, connection: int, arrival: Arrival) -> bool:
+    @property
+    def crashed(self) -> Refusal | None:
+        return self.node.crashed
+
+    def send(self, connection: int, arrival: Arrival, settled: Any = None) -> bool:
         node = self.node
         if node.full:
             return False
+        if settled is not None:
+            arrival = replace(arrival, ticket=len(node.arrived) + 1)
+            node.kept[arrival.ticket] = settled
         node.arrived.append(arrival)
         copy = socket.fromfd(connection, socket.AF_INET, socket.SOCK_STREAM)
         copy = socket.socket(fileno=copy.detach())  # which finds out what it is
@@ -278,7 +297,7 @@ def test_a_process_that_cannot_answer(run: Run, path: str) -> None:
             refusal = DOWN if "down" in path else BUSY
             assert head.startswith("http/1.1 503 ")
             assert f"retry-after: {refusal.retry_after_s}\r\n" in head
-            assert ("refresh: 3\r\n" in head) == refusal.is_page
+            assert ("refresh: 3\r\n" in head) == refusal.refreshes
             assert body == refusal.body
             assert await reader.read() == b""
             writer.close()
@@ -324,5 +343,70 @@ def test_the_keys_of_a_connection_stay_and_its_bytes_are_passed_on(
             writer.close()
             await until(lambda: not a.server.server_state.connections)
             await until(lambda: not b.server.server_state.connections)
+
+    run(test)
+
+
+def test_a_process_that_dies_before_it_answers_is_excused(run: Run) -> None:
+    async def test() -> None:
+        async with two() as (a, b):
+            b.crashed = CRASHED
+            # One that answers, several times; its connection is closed by its own hand alone.
+            reader, writer = await asyncio.open_connection("127.0.0.1", a.port)
+            writer.write(get("/b/1"))
+            assert await texts(reader, 1) == ["b GET /b/1 http"]
+            assert b.kept == {}
+            writer.write(get("/a/2") + get("/b/3"))
+            assert await texts(reader, 2) == ["a GET /a/2 http", "b GET /b/3 http"]
+            await until(lambda: not a.server.server_state.connections)
+            b.adopted[-1].close()
+            assert await reader.read() == b""
+            writer.close()
+            # One that takes its time, and dies.
+            reader, writer = await asyncio.open_connection("127.0.0.1", a.port)
+            writer.write(get("/b/slow"))
+            await until(lambda: len(b.adopted) == 3 and b.kept)
+            ((_, settled),) = b.kept.items()
+            b.kept.clear()
+            b.adopted[-1].abort()
+            settled(True)
+            head, body = await response(reader)
+            assert head.startswith("http/1.1 503 ")
+            assert body == CRASHED.body
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test)
+
+
+def test_a_client_that_leaves_is_not_kept(run: Run) -> None:
+    async def test() -> None:
+        async with two() as (a, b):
+            b.crashed = CRASHED
+            _, writer = await asyncio.open_connection("127.0.0.1", a.port)
+            writer.write(get("/b/slow"))
+            await until(lambda: b.kept)
+            writer.close()
+            await until(lambda: not b.kept)
+            await until(lambda: not a.server.server_state.connections)
+
+    run(test)
+
+
+def test_a_relay_to_a_process_that_dies_is_excused(run: Run, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path / "both.pem")
+
+    async def test() -> None:
+        async with two(certificate) as (a, b):
+            b.crashed = CRASHED
+            trust = ssl.create_default_context(cafile=str(certificate))
+            reader, writer = await asyncio.open_connection("127.0.0.1", a.port, ssl=trust)
+            writer.write(get("/b/slow"))
+            await until(lambda: b.adopted)
+            b.adopted[-1].abort()
+            head, body = await response(reader)
+            assert head.startswith("http/1.1 503 ")
+            assert body == CRASHED.body
+            writer.close()
 
     run(test)

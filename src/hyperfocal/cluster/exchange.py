@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hyperfocal.cluster.board import Board, State
-from hyperfocal.cluster.channel import Channel
+from hyperfocal.cluster.channel import Channel, Note, Word
+from hyperfocal.cluster.desk import Desk
 from hyperfocal.cluster.placement import Load, Placement, quietest
-from hyperfocal.cluster.refusals import away, busy
+from hyperfocal.cluster.refusals import away, busy, crashed
 from hyperfocal.cluster.roster import Member, Roster
 from hyperfocal.cluster.targets import Kind, Target, Targets
 from hyperfocal.telemetry import (
@@ -32,18 +34,24 @@ _IN_A_ROW = 16
 class _ChannelWay:
     """The way to another process of this machine."""
 
-    __slots__ = ("_channel", "_sent", "_target")
+    __slots__ = ("_exchange", "_slot", "_target")
 
-    def __init__(self, channel: Channel, target: Target, sent: Callable[[], None]) -> None:
-        self._channel = channel
+    def __init__(self, exchange: WorkerExchange, slot: int, target: Target) -> None:
+        self._exchange = exchange
+        self._slot = slot
         self._target = target
-        self._sent = sent
 
-    def send(self, connection: int, arrival: Arrival) -> bool:
-        if not self._channel.send(connection, arrival):
-            return False
-        self._sent()
-        return True
+    def send(
+        self,
+        connection: int,
+        arrival: Arrival,
+        settled: Callable[[bool], None] | None = None,
+    ) -> bool:
+        return self._exchange.send(self._slot, connection, arrival, settled)
+
+    @property
+    def crashed(self) -> Refusal | None:
+        return crashed(self._target) if self._exchange.is_door else None
 
     @property
     def busy(self) -> Refusal:
@@ -87,6 +95,7 @@ class WorkerExchange:
         self._targets = Targets(prefix, urls)
         self._seats: Callable[[], int] = lambda: 0
         self._connections = 0
+        self._desk = Desk()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt: Adopt | None = None
 
@@ -162,11 +171,38 @@ class WorkerExchange:
         if slot == self._member.slot:
             return None
         if self._board.state(slot) in (State.READY, State.STARTING):
-            return _ChannelWay(self._channels[slot], target, self._sent)
+            return _ChannelWay(self, slot, target)
         return away(target, isolated=self._roster.door is not None)
 
-    def _sent(self) -> None:
+    @property
+    def is_door(self) -> bool:
+        """Whether this process runs no application and accepts for all."""
+        return self._member.slot == self._roster.door
+
+    def send(
+        self,
+        slot: int,
+        connection: int,
+        arrival: Arrival,
+        settled: Callable[[bool], None] | None = None,
+    ) -> bool:
+        """Send a connection to the process in this slot. See ``Way.send``."""
+        if settled is not None:
+            arrival = replace(arrival, ticket=self._desk.new_ticket())
+        if not self._channels[slot].send(connection, arrival):
+            return False
+        if settled is not None:
+            self._desk.keep(arrival.ticket, slot, settled)
         self._board.passes_on(self._member.slot)
+        return True
+
+    def answers(self, ticket: int) -> None:
+        """A connection with this ticket is being answered, or is no more."""
+        self._tell_door(Note(Word.ANSWERED, ticket))
+
+    def _tell_door(self, note: Note) -> None:
+        if self._roster.door is not None:
+            self._channels[self._roster.door].notify(note)
 
     def _slot(self, target: Target) -> int:
         own, door = self._member.slot, self._roster.door
@@ -211,4 +247,11 @@ class WorkerExchange:
             received = self._channels[self._member.slot].receive()
             if received is None:
                 return
-            self._adopt(*received)
+            if isinstance(received, Note):
+                self._desk.hear(received)
+                continue
+            connection, arrival = received
+            if arrival.ticket:  # before any code of an application can do harm
+                starts = self._board.starts(self._member.slot)
+                self._tell_door(Note(Word.TAKEN, arrival.ticket, starts))
+            self._adopt(connection, arrival)

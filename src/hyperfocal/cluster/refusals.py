@@ -6,7 +6,7 @@ from hyperfocal.cluster.targets import Kind, Target
 from hyperfocal.pages import failure_script, notice_page
 from hyperfocal.web.exchange import Refusal
 
-__all__ = ("away", "busy")
+__all__ = ("away", "busy", "crashed")
 
 _RETRY_S = 3
 
@@ -27,6 +27,24 @@ def away(target: Target, *, isolated: bool) -> Refusal:
     return _refusal(target, title, text)
 
 
+def crashed(target: Target) -> Refusal | None:
+    """An application's own process has died while it had this request.
+
+    Returns:
+        ``None`` for what needs no words: BokehJS tries again by itself.
+    """
+    if target.kind is Kind.WEBSOCKET:
+        return None
+    return _refusal(
+        target,
+        "This application stopped unexpectedly",
+        "That happened while it was preparing your page. It is being started again; the details "
+        "are in the server's log. Reload the page to try again; if it stops again, please tell "
+        "whoever runs it.",
+        again="",
+    )
+
+
 def busy(target: Target) -> Refusal:
     """The process takes no more."""
     return _refusal(
@@ -34,13 +52,15 @@ def busy(target: Target) -> Refusal:
     )
 
 
-def _refusal(target: Target, title: str, text: str) -> Refusal:
+_AGAIN = "This page tries again by itself in some seconds."
+
+
+def _refusal(target: Target, title: str, text: str, again: str = _AGAIN) -> Refusal:
     if target.kind is Kind.PAGE:
-        html = notice_page(title, f"{text} This page tries again by itself in some seconds.")
-        return Refusal(html.encode(), "text/html; charset=utf-8", _RETRY_S, is_page=True)
+        html = notice_page(title, f"{text} {again}".rstrip())
+        return Refusal(html.encode(), "text/html; charset=utf-8", _RETRY_S, refreshes=bool(again))
     if target.kind is Kind.SCRIPT:
-        script = failure_script(
-            f"{title}. {text} Reload the page in some seconds.", target.element_id
-        )
+        again = "Reload the page in some seconds." if again else ""
+        script = failure_script(f"{title}. {text} {again}".rstrip(), target.element_id)
         return Refusal(script.encode(), "application/javascript; charset=utf-8", _RETRY_S)
     return Refusal(f"{title}. {text}\n".encode(), "text/plain; charset=utf-8", _RETRY_S)

@@ -63,7 +63,7 @@ def serve_with_workers(
     channels = [Channel() for _ in roster.members]
     secret = secrets.token_bytes(32)
     _load_ahead(settings)
-    supervisor = Supervisor(roster, board, ready)
+    supervisor = Supervisor(roster, board, channels, ready)
     outcome = supervisor.run()
     if isinstance(outcome, int):
         _log.info("Stopped")

@@ -11,11 +11,12 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hyperfocal.cluster.backoff import Backoff
 from hyperfocal.cluster.board import Board, State
+from hyperfocal.cluster.channel import Channel, Note, Word
 from hyperfocal.cluster.roster import Member, Roster
 
 __all__ = ("GRACE_S", "Supervisor")
@@ -46,10 +47,19 @@ class Supervisor:
     Args:
         roster: the processes.
         board: says what has become of each.
+        channels: the ways to each.
         ready: called when each process has taken connections, or died, for the first time.
     """
 
-    def __init__(self, roster: Roster, board: Board, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        board: Board,
+        channels: Sequence[Channel],
+        ready: Callable[[], None],
+    ) -> None:
+        self._door = roster.door
+        self._channels = channels
         self._places = [_Place(member) for member in roster.members]
         self._board = board
         self._ready: Callable[[], None] | None = ready
@@ -144,6 +154,9 @@ class Supervisor:
         slot, name = place.member.slot, place.member.name
         code = os.waitstatus_to_exitcode(status)
         self._board.set_state(slot, State.DOWN)
+        if self._door is not None:
+            note = Note(Word.DIED, slot, self._board.starts(slot))
+            self._channels[self._door].notify(note)
         if self._stopping_since is not None:
             # One that has no handler yet when it is asked to end has nothing to clean up.
             if code not in (0, -signal.SIGTERM):

@@ -23,12 +23,14 @@ class Arrival:
         client: the address and port of its other end, if it has any.
         server: the address and port, or the path and ``None``, at which it was accepted.
         scheme: "http" or "https".
+        ticket: to give to ``Exchange.answers`` once it is being answered; 0: nobody asks.
     """
 
     data: bytes
     client: tuple[str, int] | None
     server: tuple[str, int | None] | None
     scheme: str
+    ticket: int = 0
 
 
 #: Takes over a connection that another process has accepted.
@@ -43,24 +45,55 @@ class Refusal:
         body: the response's body.
         media_type: what that is.
         retry_after_s: when to come again.
-        is_page: a browser shows it, and may come again by itself.
+        refreshes: a browser shows it, and is to come again by itself.
     """
 
     body: bytes
     media_type: str
     retry_after_s: int
-    is_page: bool = False
+    refreshes: bool = False
+
+    def response(self) -> bytes:
+        """The whole response, behind which the connection is closed."""
+        fields = {
+            "content-type": self.media_type,
+            "content-length": str(len(self.body)),
+            "cache-control": "no-store",
+            "access-control-allow-origin": "*",
+            "retry-after": str(self.retry_after_s),
+            "connection": "close",
+        }
+        if self.refreshes:
+            fields["refresh"] = str(self.retry_after_s)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + self.body
 
 
 class Way(Protocol):
     """The way to another process."""
 
-    def send(self, connection: int, arrival: Arrival) -> bool:
+    def send(
+        self,
+        connection: int,
+        arrival: Arrival,
+        settled: Callable[[bool], None] | None = None,
+    ) -> bool:
         """Hand a connection on, by its file descriptor. Never blocks.
 
+        Args:
+            connection: its file descriptor.
+            arrival: what has been read of it.
+            settled: called once the other process answers (False), or has died before it did
+                (True). Until then the caller keeps its own copy, and leaves it alone.
+
         Returns:
-            Whether it is on its way; if so, the caller closes its own copy and is done with it.
+            Whether it is on its way. The caller closes its own copy: now, or when it is settled.
         """
+        ...
+
+    @property
+    def crashed(self) -> Refusal | None:
+        """What to answer when the other process dies before it answers; ``None``: nothing."""
         ...
 
     @property
@@ -83,6 +116,10 @@ class Exchange(Protocol):
 
     def open(self, adopt: Adopt) -> None:
         """Begin to receive connections, on the running event loop: this process is ready."""
+        ...
+
+    def answers(self, ticket: int) -> None:
+        """A connection with this ticket is being answered, or is no more."""
         ...
 
     def close(self) -> None:

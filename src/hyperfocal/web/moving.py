@@ -7,6 +7,7 @@ descriptor, with what has been read of it. From then on it costs nothing here.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from hyperfocal.web.exchange import Arrival, Exchange, Refusal, Way
@@ -40,6 +41,7 @@ class MovingHttpProtocol(HttpProtocol):
         self._exchange = exchange
         self._arrival = arrival
         self._is_ours = arrival is not None  # the next request, whatever it says
+        self._ticket = arrival.ticket if arrival is not None else 0
         self._verdict: Way | Refusal | None = None
         self._left = False
         self._within = False  # a request has begun and is not there wholly
@@ -57,6 +59,11 @@ class MovingHttpProtocol(HttpProtocol):
             self.client, self.server = arrival.client, arrival.server
             self.scheme = "https" if arrival.scheme == "https" else "http"
             self.data_received(arrival.data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._answers()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
@@ -105,11 +112,32 @@ class MovingHttpProtocol(HttpProtocol):
             self._verdict = _LOST
         else:
             self._verdict = self._exchange.direct(self.url, self.headers)
-        if self._verdict is None:
-            super().on_headers_complete()
-        else:
+        if self._verdict is not None:
             self._unparsed_bytes = 0
             self._end_deadline()
+        elif self._ticket:
+            app, self.app = self.app, self._announcing(self.app)
+            super().on_headers_complete()
+            self.app = app
+        else:
+            super().on_headers_complete()
+
+    def _announcing(self, app: Any) -> Any:
+        """The application, with word to whoever handed the connection on once it answers."""
+
+        async def announced(scope: Any, receive: Any, send: Any) -> None:
+            async def send_and_tell(message: Any) -> None:
+                self._answers()
+                await send(message)
+
+            await app(scope, receive, send_and_tell)
+
+        return announced
+
+    def _answers(self) -> None:
+        if self._ticket:
+            ticket, self._ticket = self._ticket, 0
+            self._exchange.answers(ticket)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the request's body."""
@@ -174,7 +202,7 @@ class MovingHttpProtocol(HttpProtocol):
         if (cycle is not None and not cycle.response_complete) or self.pipeline:
             self.flow.pause_reading()
             return
-        if self.transport.get_write_buffer_size():
+        if not self._is_tls and self.transport.get_write_buffer_size():
             self.flow.pause_reading()
             if self._deadline is None:
                 self._deadline = self.loop.call_later(self._limits.complete_s, self.transport.abort)
@@ -188,33 +216,44 @@ class MovingHttpProtocol(HttpProtocol):
         else:
             self._decline(verdict.busy)
 
+    @property
+    def _is_tls(self) -> bool:
+        return self.transport.get_extra_info("sslcontext") is not None
+
     def _send_away(self, way: Way) -> bool:
         assert self._raw is not None
         assert self.scheme is not None
         arrival = Arrival(self._raw, self.client, self.server, self.scheme)
-        if self.transport.get_extra_info("sslcontext") is not None:
+        if self._is_tls:
             # The keys are here and stay here.
             if not relay(self.transport, self.connections, way, arrival):
                 return False
             self.connections.discard(self)
             return True
-        if not way.send(self.transport.get_extra_info("socket").fileno(), arrival):
+        connection = self.transport.get_extra_info("socket").fileno()
+        crashed = way.crashed
+        if crashed is None:
+            if not way.send(connection, arrival):
+                return False
+            self.transport.abort()  # closes our copy of the descriptor, and nothing else
+            return True
+        if not way.send(connection, arrival, partial(self._settled, crashed)):
             return False
-        self.transport.abort()  # closes our copy of the descriptor, and nothing else
+        self.transport.pause_reading()
         return True
 
-    def _decline(self, refusal: Refusal) -> None:
-        fields = {
-            "content-type": refusal.media_type,
-            "content-length": str(len(refusal.body)),
-            "cache-control": "no-store",
-            "retry-after": str(refusal.retry_after_s),
-            "connection": "close",
-        }
-        if refusal.is_page:
-            fields["refresh"] = str(refusal.retry_after_s)
+    def _settled(self, crashed: Refusal, died: bool) -> None:
+        """The process to which the connection went answers, or has died before it did."""
+        if self.transport.is_closing():
+            return
+        if died:
+            self._decline(crashed)
         else:
-            fields["access-control-allow-origin"] = "*"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        head = f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode()
-        self._close_with(head + refusal.body)
+            self.transport.abort()
+
+    def _close_with(self, response: bytes) -> None:
+        self._answers()
+        super()._close_with(response)
+
+    def _decline(self, refusal: Refusal) -> None:
+        self._close_with(refusal.response())

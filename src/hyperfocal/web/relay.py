@@ -27,6 +27,8 @@ def relay(transport: asyncio.Transport, connections: set[Any], way: Way, arrival
 
     Returns:
         Whether the other process is told; if not, nothing has happened.
+
+    When that process ends without a word, the client is told what ``Way.crashed`` says.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -35,7 +37,9 @@ def relay(transport: asyncio.Transport, connections: set[Any], way: Way, arrival
             ours.close()
             return False
     transport.pause_reading()
+    crashed = way.crashed
     outer, inner = _Side(connections), _Side(connections)
+    inner.last_words = crashed.response() if crashed is not None else b""
     outer.other, inner.other = inner, outer
     transport.set_protocol(outer)
     outer.connection_made(transport)
@@ -67,12 +71,15 @@ class _Side(asyncio.Protocol):
         self.transport: Any = None
         self.other: Any = None
         self.connecting: asyncio.Task[None] | None = None
+        #: To be said to the other side if nothing else is.
+        self.last_words = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self.last_words = b""
         if not self.other.transport.is_closing():
             self.other.transport.write(data)
 
@@ -89,6 +96,8 @@ class _Side(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         if self.other.transport is not None:
+            if self.last_words and not self.other.transport.is_closing():
+                self.other.transport.write(self.last_words)
             self.other.transport.close()  # once it has taken what was written
 
     def shutdown(self) -> None:
