@@ -17,6 +17,7 @@ from tests.cluster.conftest import (
     alive,
     connected,
     folder,
+    health,
     new_page,
     pids,
 )
@@ -210,3 +211,31 @@ def test_a_worker_that_is_stuck_keeps_nobody_else_waiting(tmp_path: Path) -> Non
 
     with serving("--num-procs", "2", "--callback-threads", "0", app) as server:
         asyncio.run(test(server))
+
+
+@pytest.mark.parametrize("how", ["__import__('os')._exit(1)", "__import__('ctypes').string_at(0)"])
+def test_a_script_that_crashes_while_its_page_is_made_is_excused(tmp_path: Path, how: str) -> None:
+    (tmp_path / "bad.py").write_text(how)
+    (tmp_path / "good.py").write_text(APP)
+
+    async def test(server: Process) -> None:
+        async with httpx.AsyncClient() as http:
+            for _ in range(2):
+                page = await http.get(f"{server.base}/bad")
+                assert page.status_code == 503
+                assert "This application stopped unexpectedly" in page.text
+                assert "while it was preparing your page" in page.text
+                assert "refresh" not in page.headers  # which would crash it again and again
+                states = [worker["state"] for worker in (await health(server))["workers"]]
+                assert states[0] == states[2] == "ready"
+                await until(lambda: server.text.count("Starting it again") >= 1)
+                await until(lambda: httpx.get(f"{server.base}/bad/metadata").status_code == 200)
+            script = await http.get(f"{server.base}/bad/autoload.js?bokeh-autoload-element=e")
+            assert script.status_code == 503
+            assert "stopped unexpectedly" in script.text
+        async with connected(server, await new_page(server, "/good"), "/good") as client:
+            await Remote(client).pull()
+
+    with serving("--isolate", tmp_path / "bad.py", tmp_path / "good.py") as server:
+        asyncio.run(test(server))
+        assert server.stop() == 0
