@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hyperfocal.cluster.board import Board, State
-from hyperfocal.cluster.channel import Channel
+from hyperfocal.cluster.channel import Channel, Note, Word
 from hyperfocal.cluster.roster import Roster, number_of_processes
 from hyperfocal.web.exchange import Arrival
 
@@ -26,17 +26,32 @@ def arrival(data: bytes = b"GET / HTTP/1.1\r\n\r\n") -> Arrival:
     return Arrival(data, ("10.0.0.1", 1234), ("localhost", 80), "http")
 
 
+def receive(channel: Channel) -> tuple[socket.socket, Arrival]:
+    received = channel.receive()
+    assert isinstance(received, tuple)
+    return received
+
+
+def test_notes_come_in_between(channel: Channel) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        assert channel.notify(Note(Word.DIED, 3, 2))
+        assert channel.send(there.fileno(), arrival())
+        assert channel.notify(Note(Word.ANSWERED, 1 << 48))
+        assert channel.receive() == Note(Word.DIED, 3, 2)
+        receive(channel)[0].close()
+        assert channel.receive() == Note(Word.ANSWERED, 1 << 48)
+
+
 def test_a_connection_arrives_with_what_was_read_of_it(channel: Channel) -> None:
-    assert channel.is_empty
+    assert channel.is_empty()
     here, there = socket.socketpair()
     with here, there:
         sent = Arrival(b"GET / HTTP/1.1\n\r\x00", None, ("/a/path", None), "https")
         assert channel.send(there.fileno(), sent)
-        assert not channel.is_empty
+        assert not channel.is_empty()
         there.close()  # the copy that is under way is the other process's
-        received = channel.receive()
-        assert received is not None
-        connection, got = received
+        connection, got = receive(channel)
         with connection:
             assert got == sent
             assert not connection.get_inheritable()
@@ -44,7 +59,7 @@ def test_a_connection_arrives_with_what_was_read_of_it(channel: Channel) -> None
             connection.send(b"hello")
             assert here.recv(10) == b"hello"
     assert channel.receive() is None
-    assert channel.is_empty
+    assert channel.is_empty()
 
 
 def test_a_channel_that_is_full_says_so_at_once_and_has_room_again(channel: Channel) -> None:
@@ -55,19 +70,18 @@ def test_a_channel_that_is_full_says_so_at_once_and_has_room_again(channel: Chan
             sent += 1
             assert sent < 1000
         assert sent > 10
-        received = channel.receive()
-        assert received is not None
-        received[0].close()
+        receive(channel)[0].close()
         assert channel.send(there.fileno(), arrival())
-        while (received := channel.receive()) is not None:
-            received[0].close()
+        for _ in range(sent):
+            receive(channel)[0].close()
+        assert channel.receive() is None
 
 
 def test_what_is_too_large_for_a_message_is_not_sent(channel: Channel) -> None:
     here, there = socket.socketpair()
     with here, there:
         assert not channel.send(there.fileno(), arrival(b"x" * 1024 * 1024))
-    assert channel.is_empty
+    assert channel.is_empty()
 
 
 def test_the_board_is_shared_with_processes_that_are_forked() -> None:

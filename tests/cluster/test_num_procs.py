@@ -8,10 +8,12 @@ import signal
 import socket
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from bokeh.client import pull_session
+from bokeh.core.types import ID
 from websockets.exceptions import InvalidStatus
 
 from hyperfocal.config import WebSocketTransport
@@ -116,11 +118,12 @@ async def test_autoload_scripts(server: Process) -> None:
 
 async def test_bokeh_client(server: Process) -> None:
     def pull(session_id: str) -> str:
-        with pull_session(session_id=session_id, url=f"{server.base}/app") as session:
-            order = session.document.select_one({"name": "order"})
+        with pull_session(session_id=ID(session_id), url=f"{server.base}/app") as session:
+            order: Any = session.document.select_one({"name": "order"})
+            pid: Any = session.document.select_one({"name": "pid"})
             order.value = session_id
             session.force_roundtrip()
-            return session.document.select_one({"name": "pid"}).text
+            return str(pid.text)
 
     homes = [await asyncio.to_thread(pull, f"client-{number}") for number in range(6)]
     assert len(set(homes)) > 1

@@ -18,8 +18,8 @@ import uvloop
 from hyperfocal.config import Settings
 from hyperfocal.server import bind, uvicorn_config
 from hyperfocal.web.exchange import Arrival, Refusal
+from tests.support.certificates import make_certificate
 from tests.support.serving import until
-from tests.support.tls import self_signed
 
 BUSY = Refusal(b"too much to do\n", "text/plain", 7)
 DOWN = Refusal(b"<h1>gone</h1>", "text/html", 3, refreshes=True)
@@ -326,7 +326,7 @@ def test_nonsense_is_refused_where_it_comes(run: Run) -> None:
 def test_the_keys_of_a_connection_stay_and_its_bytes_are_passed_on(
     run: Run, tmp_path: Path
 ) -> None:
-    certificate = self_signed(tmp_path / "both.pem")
+    certificate = make_certificate(tmp_path).both
 
     async def test() -> None:
         async with two(certificate) as (a, b):
@@ -394,7 +394,7 @@ def test_a_client_that_leaves_is_not_kept(run: Run) -> None:
 
 
 def test_a_relay_to_a_process_that_dies_is_excused(run: Run, tmp_path: Path) -> None:
-    certificate = self_signed(tmp_path / "both.pem")
+    certificate = make_certificate(tmp_path).both
 
     async def test() -> None:
         async with two(certificate) as (a, b):

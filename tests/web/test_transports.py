@@ -19,10 +19,10 @@ from hyperfocal.telemetry import ConnectionClosed
 from hyperfocal.testing import WireClient
 from hyperfocal.wire import Kind
 from tests.support.applications import named, tiny
+from tests.support.certificates import make_certificate
 from tests.support.frames import Opcode, frame
 from tests.support.raw import RawClient, info_request
 from tests.support.serving import running, serving, until
-from tests.support.tls import self_signed
 
 pytestmark = pytest.mark.usefixtures("either_transport")
 
@@ -39,7 +39,7 @@ def new_token() -> str:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for this machine and its key, in one file."""
-    return self_signed(tmp_path_factory.mktemp("tls") / "both.pem")
+    return make_certificate(tmp_path_factory.mktemp("tls")).both
 
 
 def tls(certificate: Path) -> Callable[[uvicorn.Config], None]:
@@ -91,7 +91,7 @@ async def test_over_a_unix_socket(either_transport: WebSocketTransport, tmp_path
         config.uds = path
 
     async with (
-        running({"/a": tiny}, configure=configure) as server,
+        running({"/a": tiny}, configure=configure, session_ids="unsigned") as server,
         RawClient.connect(server, new_token(), unix=path) as client,
     ):
         assert server.transports == EXPECTED[either_transport]

@@ -91,6 +91,10 @@ class Board:
         self._set(slot, _SESSIONS, sessions)
         self._set(slot, _CONNECTIONS, connections)
 
+    def expect_session(self, slot: int) -> None:
+        """It is about to have one more, of which it does not know yet."""
+        self._set(slot, _SESSIONS, self.sessions(slot) + 1)
+
     def sessions(self, slot: int) -> int:
         """How many sessions it has."""
         return self._get(slot, _SESSIONS)

@@ -68,7 +68,6 @@ class Channel:
         """The descriptor that becomes readable when something has come."""
         return self._receiver.fileno()
 
-    @property
     def is_empty(self) -> bool:
         """Whether the receiver has taken all that it was sent."""
         return not self._poll.poll(0)

@@ -47,7 +47,10 @@ class _ChannelWay:
         arrival: Arrival,
         settled: Callable[[bool], None] | None = None,
     ) -> bool:
-        return self._exchange.send(self._slot, connection, arrival, settled)
+        sent = self._exchange.send(self._slot, connection, arrival, settled)
+        if sent and self._target.makes_session:
+            self._exchange.expect_session(self._slot)
+        return sent
 
     @property
     def crashed(self) -> Refusal | None:
@@ -196,6 +199,10 @@ class WorkerExchange:
         self._board.passes_on(self._member.slot)
         return True
 
+    def expect_session(self, slot: int) -> None:
+        """The process in this slot is about to make a session, and has not said so yet."""
+        self._board.expect_session(slot)
+
     def answers(self, ticket: int) -> None:
         """A connection with this ticket is being answered, or is no more."""
         self._tell_door(Note(Word.ANSWERED, ticket))
@@ -222,7 +229,7 @@ class WorkerExchange:
     def _load(self, member: Member) -> Load:
         slot = member.slot
         is_listening = slot == self._member.slot or (
-            self._board.state(slot) is State.READY and self._channels[slot].is_empty
+            self._board.state(slot) is State.READY and self._channels[slot].is_empty()
         )
         return Load(slot, self._board.sessions(slot), is_listening)
 

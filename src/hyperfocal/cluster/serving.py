@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import logging
@@ -23,7 +24,7 @@ from hyperfocal.cluster.roster import Member, Roster, number_of_processes
 from hyperfocal.cluster.supervisor import GRACE_S, Supervisor
 from hyperfocal.config import Settings
 from hyperfocal.errors import UsageError
-from hyperfocal.server import asgi_app, run, uvicorn_config
+from hyperfocal.server import asgi_app, removing_socket, run, uvicorn_config
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web.exchange import Adopt
 
@@ -64,10 +65,13 @@ def serve_with_workers(
     secret = secrets.token_bytes(32)
     _load_ahead(settings)
     supervisor = Supervisor(roster, board, channels, ready)
-    outcome = supervisor.run()
-    if isinstance(outcome, int):
-        _log.info("Stopped")
-        return outcome
+    with contextlib.ExitStack() as at_the_end:
+        at_the_end.enter_context(removing_socket(settings))
+        outcome = supervisor.run()
+        if isinstance(outcome, int):
+            _log.info("Stopped")
+            return outcome
+        at_the_end.pop_all()  # that is the supervisor's to do
     exchange = _Exchange(roster, outcome, board, channels, settings.prefix, secret)
     exchange.supervisor = supervisor
     _work(applications, sockets, settings, outcome, exchange)

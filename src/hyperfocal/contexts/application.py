@@ -189,10 +189,14 @@ class ApplicationContext:
         Raises:
             ValueError: there is none.
         """
-        session = self._registry.get(session_id)
+        session = self.find_session(session_id)
         if session is None:
             raise ValueError(f"there is no session with the id {session_id!r}")
         return session
+
+    def find_session(self, session_id: str) -> Session | None:
+        """The live session of this id, if there is one."""
+        return self._registry.get(session_id)
 
     def knows(self, session_id: str) -> bool:
         """Whether this session lives or is being built."""

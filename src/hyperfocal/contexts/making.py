@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bokeh.document import Document
 
 from hyperfocal.application import Hooks, build_document
+from hyperfocal.auth import user_name
 from hyperfocal.clock import Clock
 from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_ahead
 from hyperfocal.contexts.session import BokehSessionContext
@@ -137,7 +138,9 @@ class SessionMaker:
     def _seat_for(self, request: SessionRequest | None) -> Seat | None:
         if self._admission is None:
             return None
-        return self._admission.admit(self._url, request.remote_ip if request is not None else "")
+        if request is None:
+            return self._admission.admit(self._url, "")
+        return self._admission.admit(self._url, request.remote_ip, user_name(request.user) or "")
 
     def _new_session(self, session_id: str) -> Session:
         document = new_document()

@@ -92,6 +92,12 @@ class BokehSessionContext(SessionContext):
         return self._request
 
     @property
+    def user(self) -> Any:
+        """Who the session was made for, as the auth provider knows them; ``None``: nobody."""
+        request = self.request
+        return request.user if request is not None else None
+
+    @property
     def token_payload(self) -> Mapping[str, Any]:
         """What travels with the session's token: what ``process_request`` hooks gave, and more."""
         self._look("the token's payload")

@@ -11,7 +11,8 @@ from hyperfocal.pages.document import (
     page_head,
     page_rest,
 )
-from hyperfocal.pages.index import IndexEntry, index_page
+from hyperfocal.pages.index import Index, IndexEntry
+from hyperfocal.pages.login import login_page
 from hyperfocal.pages.notices import (
     failure_page,
     failure_script,
@@ -26,6 +27,7 @@ __all__ = (
     "AFRESH_MESSAGE",
     "AFRESH_SCRIPT",
     "AFRESH_TEXT",
+    "Index",
     "IndexEntry",
     "PageBundle",
     "StaticFiles",
@@ -33,8 +35,8 @@ __all__ = (
     "document_page",
     "failure_page",
     "failure_script",
-    "index_page",
     "is_plain",
+    "login_page",
     "notice_page",
     "page_head",
     "page_rest",

@@ -8,25 +8,40 @@ import logging
 import os
 import signal
 import socket
+import ssl
+import stat
 import sys
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from hyperfocal.application import Loaded, as_application
-from hyperfocal.config import Settings, WebSocketTransport
-from hyperfocal.errors import UsageError
+from hyperfocal.application import Loaded, as_application, load
+from hyperfocal.auth import AuthProvider
+from hyperfocal.config import Settings, WebSocketTransport, named_settings
+from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.exchange import Arrival, Exchange, Place
-from hyperfocal.web.site import make_site
+from hyperfocal.web.proxies import behind_proxy
+from hyperfocal.web.site import Listing, make_site
 
-__all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
+__all__ = (
+    "HttpServer",
+    "ListenError",
+    "asgi_app",
+    "bind",
+    "lifespan",
+    "removing_socket",
+    "run",
+    "run_to_the_end",
+    "uvicorn_config",
+)
 
 
 _log = logging.getLogger("hyperfocal")
@@ -37,12 +52,15 @@ _SWITCH_S = 0.001
 
 
 class ListenError(UsageError, OSError):
-    """An address cannot be listened on."""
+    """It is not possible to listen there.
 
-    def __init__(self, address: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {address} port {port}: {reason}")
-        self.address = address
-        self.port = port
+    Attributes:
+        where: an address and port, or the path of a Unix socket.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {where}: {reason}")
+        self.where = where
 
 
 def asgi_app(
@@ -50,43 +68,82 @@ def asgi_app(
     settings: Settings | None = None,
     *,
     telemetry: Telemetry | None = None,
+    auth: AuthProvider | None = None,
     place: Place | None = None,
+    **options: Any,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
     Args:
         applications: what to serve by URL path ("/" or "/name"), or a single thing to serve at
-            "/". Each is a ``bokeh.application.Application``, a function of a document, or what
-            ``hyperfocal.application.load`` gives.
-        settings: lifetimes, secrets, origins.
+            "/". Each is a ``bokeh.application.Application``, a function of a document, the path of
+            a script, notebook or folder, or what ``hyperfocal.application.load`` gives.
+        settings: the settings; or give single ones as options.
         telemetry: hears what happens; by default it is logged.
+        auth: says who visitors are, and lets in nobody else; by default the provider that the
+            settings ask for. Without one, applications know the ``user`` of the ASGI scope.
         place: where this process stands among several that serve the same applications.
+        options: as on the command line, with underscores, as in ``prefix="/apps"`` or
+            ``allow_websocket_origin=["example.com"]``.
+
+    Its lifespan begins and ends what belongs to the applications. A host that mounts it has to run
+    that: see ``hyperfocal.lifespan``.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
     """
+    if settings is not None and options:
+        raise UsageError("give settings, or single options, and not both")
+    chosen = settings if settings is not None else named_settings(options)
+    if place is None and (chosen.isolate or chosen.num_procs != 1):
+        raise UsageError("num_procs and isolate are for `hyperfocal serve`: one process runs this")
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
-    served: list[tuple[str, Any, str, str]] = []
+    served: list[Listing] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
-        if isinstance(thing, Loaded):
-            served.append((url, thing.application, thing.title, thing.description))
+        loaded = load(thing) if isinstance(thing, str | Path) else thing
+        if isinstance(loaded, Loaded):
+            served.append(
+                Listing(url, loaded.application, loaded.title, loaded.description, loaded.thumbnail)
+            )
         else:
             application, title, description = as_application(thing, url)
-            served.append((url, application, title, description))
+            served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    chosen = settings if settings is not None else Settings()
-    return make_app(make_site(served, chosen, hub, place=place))
+    return make_app(make_site(served, chosen, hub, provider=auth, place=place))
+
+
+@contextlib.asynccontextmanager
+async def lifespan(*apps: Starlette) -> AsyncGenerator[None]:
+    """Begin what belongs to these applications, and end it behind: for the lifespan of a host.
+
+        @contextlib.asynccontextmanager
+        async def of_host(host):
+            async with hyperfocal.lifespan(dashboards):
+                yield
+
+        host = FastAPI(lifespan=of_host)
+        host.mount("/dashboards", dashboards)
+
+    Args:
+        apps: what ``asgi_app`` gave.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for app in apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        yield
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address is set.
+    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address or path is set.
 
     Raises:
         ListenError: the port is in use, may not be used, or there is no such address.
     """
+    if settings.unix_socket is not None:
+        return [_listen_locally(settings.unix_socket, settings.unix_socket_mode)]
     if settings.address is not None:
         return [_listen(settings.address, settings.port)]
     first = _listen("127.0.0.1", settings.port)
@@ -116,9 +173,49 @@ def _listen(address: str, port: int) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        raise ListenError(address, port, error.strerror or str(error)) from error
+        raise ListenError(f"{address} port {port}", error.strerror or str(error)) from error
     listening.setblocking(False)
     return listening
+
+
+def _listen_locally(path: str, mode: int) -> socket.socket:
+    """A Unix socket; takes the place of one on which nobody listens any more."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.lexists(path):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError("there is a file of this name that is no socket")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+                if other.connect_ex(path) == 0:
+                    raise OSError("a server listens there")
+            os.unlink(path)
+        before = os.umask(0o777 & ~mode)  # never, not even for a moment, open to others
+        try:
+            listening.bind(path)
+        finally:
+            os.umask(before)
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise ListenError(path, error.strerror or str(error)) from error
+    listening.setblocking(False)
+    return listening
+
+
+@contextlib.contextmanager
+def removing_socket(settings: Settings) -> Generator[None]:
+    """Remove the Unix socket at the end, unless another server has put its own in its place."""
+    path = settings.unix_socket
+    if path is None:
+        yield
+        return
+    inode = os.lstat(path).st_ino
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if os.lstat(path).st_ino == inode:
+                os.unlink(path)
 
 
 def _not_about_refusals(record: logging.LogRecord) -> bool:
@@ -126,25 +223,40 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
-class _Uvicorn(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
     With an exchange it also serves connections that other processes have accepted.
+
+    Args:
+        config: what ``uvicorn_config`` gave.
+        ready: called when connections are being accepted.
+        heeds_signals: whether the signals are its own; else only ``end`` ends it.
+        exchange: passes connections between several processes.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
         ready: Callable[[], None] | None,
+        *,
+        heeds_signals: bool = True,
         exchange: Exchange | None = None,
     ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._heeds_signals = heeds_signals
         self._exchange = exchange
         self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_end = asyncio.Event()
 
+    def end(self) -> None:
+        """Have it end. On the event loop."""
+        self.should_exit = True
+        self._asked_to_end.set()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets=sockets)
         if not self.started:
             return
@@ -154,6 +266,7 @@ class _Uvicorn(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; what other processes send from here on waits for the next in this place."""
         if self._exchange is not None:
             self._exchange.close()
         await super().shutdown(sockets=sockets)
@@ -191,6 +304,10 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Heed the signals within."""
+        if not self._heeds_signals:
+            yield
+            return
         loop = asyncio.get_running_loop()
         serving = asyncio.current_task()
         asked: list[int] = []
@@ -222,15 +339,23 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) -> Any:
+def _websocket_protocol(settings: Settings) -> Any:
     """What makes uvicorn's websocket protocol.
 
     Raises:
-        UsageError: the native transport was asked for, and picows is not to be had.
+        UsageError: the native transport was asked for, and is not to be had.
     """
-    from hyperfocal.web.handover import NativeWebSocketProtocol, WebSocketProtocol
+    from hyperfocal.web.handover import Deflate, NativeWebSocketProtocol, WebSocketProtocol
     from hyperfocal.web.heartbeat import Heartbeat
 
+    chosen = settings.websocket_transport
+    level, memory = settings.websocket_compression_level, settings.websocket_compression_mem_level
+    if level is not None or memory is not None:
+        if chosen is WebSocketTransport.NATIVE:
+            raise ConfigError(
+                "--websocket-transport", str(chosen), "auto or asgi, which can compress"
+            )
+        return partial(WebSocketProtocol, deflate=Deflate.of(level, memory))
     if chosen is WebSocketTransport.ASGI:
         return WebSocketProtocol
     try:
@@ -239,7 +364,31 @@ def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) 
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error
         return WebSocketProtocol
-    return partial(NativeWebSocketProtocol, heartbeat=Heartbeat(keep_alive_s))
+    return partial(
+        NativeWebSocketProtocol, heartbeat=Heartbeat(settings.keep_alive_ms / 1000 or None)
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """The certificate and its key.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    assert settings.ssl_certfile is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    password = settings.ssl_password or ""  # without one, OpenSSL would ask for it at the terminal
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, lambda: password)
+    except OSError as error:  # also what OpenSSL finds wrong
+        reason = error.strerror or str(error) or "it cannot be read"
+        raise ConfigError(
+            "--ssl-certfile",
+            settings.ssl_certfile,
+            "a certificate in PEM, with its private key behind it or in --ssl-keyfile, and in "
+            f"BOKEH_SSL_PASSWORD the key's password if it has one (OpenSSL says: {reason})",
+        ) from error
+    return context
 
 
 def uvicorn_config(
@@ -253,7 +402,7 @@ def uvicorn_config(
         exchange: passes connections between several processes that serve the same port.
 
     Raises:
-        UsageError: a transport was asked for that is not to be had.
+        UsageError: a transport was asked for that is not to be had, or a certificate is not one.
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
@@ -264,16 +413,21 @@ def uvicorn_config(
         from hyperfocal.web.moving import MovingHttpProtocol
 
         http = partial(MovingHttpProtocol, limits=limits, exchange=exchange)
+    tls = _tls(settings) if settings.ssl_certfile is not None else None
+    if settings.use_xheaders:
+        app = behind_proxy(app)
     return uvicorn.Config(
         dated(app),
         log_config=None,
         access_log=False,
         http=http,
-        ws=_websocket_protocol(settings.websocket_transport, keep_alive_s),
+        ws=_websocket_protocol(settings),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive_s,
         ws_ping_timeout=keep_alive_s,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=False,  # ours: uvicorn's has a level of its own
+        ssl_context_factory=(lambda config, default: tls) if tls is not None else None,
+        proxy_headers=False,  # ours: uvicorn would believe any proxy on this machine
         timeout_graceful_shutdown=5,
         server_header=False,
         date_header=False,  # ours: uvicorn would wake up ten times a second to know the date
@@ -302,12 +456,14 @@ def run(
     sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = _Uvicorn(config, ready, exchange)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+    server = HttpServer(config, ready, exchange=exchange)
+    # With others, it is not this process's to remove.
+    ours = removing_socket(settings) if exchange is None else contextlib.nullcontext()
+    with ours, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 
 
-def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
     """Run the server until it has ended, whoever else asks the event loop to end.
 
     An application's ``sys.exit`` in a task of its own leaves the loop by the same way as ours.
