@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from bokeh.core.types import ID
 from websockets.exceptions import InvalidStatus
 
 from hyperfocal.config import WebSocketTransport
-from hyperfocal.testing import page_token
+from hyperfocal.testing import WireClient, page_token
 from tests.cluster.conftest import (
     Marks,
     Remote,
@@ -28,6 +30,7 @@ from tests.cluster.conftest import (
     new_page,
     pids,
 )
+from tests.support.certificates import make_certificate
 from tests.support.serving import Process, serving, until
 
 
@@ -172,6 +175,60 @@ def test_behind_a_prefix(script: Path) -> None:
 
     with serving("--num-procs", "2", "--prefix", "inner", script) as server:
         assert len(asyncio.run(visits(server))) == 2
+
+
+def test_over_tls(tmp_path: Path, script: Path) -> None:
+    """The keys of a connection stay in the process that accepted it; bytes are passed on."""
+    certificate = make_certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=str(certificate.certificate))
+
+    async def test(server: Process) -> None:
+        homes: set[int] = set()
+        async with httpx.AsyncClient(verify=trust) as http:
+            for number in range(6):
+                page = await http.get(f"{server.base}/app?bokeh-session-id=tls-{number}")
+                assert page.status_code == 200
+                async with connected(server, page_token(page.text), ssl=trust) as client:
+                    remote = Remote(client)
+                    homes.add(await remote.pull())
+                    await remote.order("x" * 1_000_000)
+                    assert len(remote.echoed()[0]) > 1_000_000
+            workers = (await http.get(f"{server.base}/health")).json()["workers"]
+        assert len(homes) == 2
+        assert sum(worker["passed_on"] for worker in workers) > 0
+
+    tls = ("--ssl-certfile", certificate.both)
+    with serving("--num-procs", "2", *tls, script, ready=r"Serving at (https://\S+?)/ ") as server:
+        asyncio.run(test(server))
+        assert server.stop() == 0
+
+
+def test_over_a_unix_socket(tmp_path: Path, script: Path) -> None:
+    path = str(tmp_path / "socket")
+
+    async def test() -> None:
+        homes: set[str] = set()
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path)) as http:
+            for _ in range(8):
+                page = await http.get("http://anywhere/app")
+                token = page_token(page.text)
+                url = "ws://anywhere/app/ws"
+                async with WireClient.connect(url, token, sock=unix_socket(path)) as client:
+                    homes.add(str(await Remote(client).pull()))
+        assert len(homes) == 2
+
+    command = [sys.executable, "-m", "hyperfocal", "serve", "--unix-socket", path]
+    with serving("--num-procs", "2", script, command=command, ready=r"Serving at (\S+) ") as server:
+        asyncio.run(test())
+        assert Path(path).exists()
+        assert server.stop() == 0
+    assert not Path(path).exists()
+
+
+def unix_socket(path: str) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.connect(path)
+    return made
 
 
 def test_a_signal_runs_all_hooks_and_leaves_no_process(tmp_path: Path, marks: Marks) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import gc
 import logging
@@ -65,16 +64,14 @@ def serve_with_workers(
     secret = secrets.token_bytes(32)
     _load_ahead(settings)
     supervisor = Supervisor(roster, board, channels, ready)
-    with contextlib.ExitStack() as at_the_end:
-        at_the_end.enter_context(removing_socket(settings))
+    with removing_socket(settings):
         outcome = supervisor.run()
         if isinstance(outcome, int):
             _log.info("Stopped")
             return outcome
-        at_the_end.pop_all()  # that is the supervisor's to do
-    exchange = _Exchange(roster, outcome, board, channels, settings.prefix, secret)
-    exchange.supervisor = supervisor
-    _work(applications, sockets, settings, outcome, exchange)
+        exchange = _Exchange(roster, outcome, board, channels, settings.prefix, secret)
+        exchange.supervisor = supervisor
+        _work(applications, sockets, settings, outcome, exchange)
     return 0
 
 

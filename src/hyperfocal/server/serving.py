@@ -204,17 +204,20 @@ def _listen_locally(path: str, mode: int) -> socket.socket:
 
 @contextlib.contextmanager
 def removing_socket(settings: Settings) -> Generator[None]:
-    """Remove the Unix socket at the end, unless another server has put its own in its place."""
+    """Remove the Unix socket at the end, unless another server has put its own in its place.
+
+    Processes that are forked within leave it to the one that came here.
+    """
     path = settings.unix_socket
     if path is None:
         yield
         return
-    inode = os.lstat(path).st_ino
+    inode, process = os.lstat(path).st_ino, os.getpid()
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            if os.lstat(path).st_ino == inode:
+            if os.getpid() == process and os.lstat(path).st_ino == inode:
                 os.unlink(path)
 
 
