@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import ssl
@@ -19,6 +20,8 @@ from bokeh.core.types import ID
 from websockets.exceptions import InvalidStatus
 
 from hyperfocal.config import WebSocketTransport
+from hyperfocal.errors import UsageError
+from hyperfocal.server import asgi_app
 from hyperfocal.testing import WireClient, page_token
 from tests.cluster.conftest import (
     Marks,
@@ -229,6 +232,30 @@ def unix_socket(path: str) -> socket.socket:
     made = socket.socket(socket.AF_UNIX)
     made.connect(path)
     return made
+
+
+def test_files_of_extensions_are_found_by_every_process(tmp_path: Path) -> None:
+    """Only the process that made a page has heard of the extensions that it needs."""
+    script = tmp_path / "app.py"
+    script.write_text("import panel as pn\npn.widgets.IntSlider().servable()\n")
+
+    async def test(server: Process) -> None:
+        async with httpx.AsyncClient() as http:
+            page = (await http.get(f"{server.base}/app")).text
+        files = re.findall(r'(?:src|href)="(/static/extensions/panel/[^"]+)"', page)
+        assert files
+        for path in files:
+            for _ in range(6):  # over connections of their own, which land anywhere
+                async with httpx.AsyncClient() as http:
+                    assert (await http.head(server.base + path)).status_code == 200, path
+
+    with serving("--num-procs", "2", script) as server:
+        asyncio.run(test(server))
+
+
+def test_programs_have_one_process() -> None:
+    with pytest.raises(UsageError, match="num_procs and isolate are for `hyperfocal serve`"):
+        asgi_app({}, num_procs=2)
 
 
 def test_a_signal_runs_all_hooks_and_leaves_no_process(tmp_path: Path, marks: Marks) -> None:

@@ -63,7 +63,7 @@ def serve_with_workers(
     channels = [Channel() for _ in roster.members]
     secret = secrets.token_bytes(32)
     _load_ahead(settings)
-    supervisor = Supervisor(roster, board, channels, ready)
+    supervisor = Supervisor(roster, board, channels, ready, sockets)
     with removing_socket(settings):
         outcome = supervisor.run()
         if isinstance(outcome, int):

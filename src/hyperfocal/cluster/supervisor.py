@@ -49,6 +49,7 @@ class Supervisor:
         board: says what has become of each.
         channels: the ways to each.
         ready: called when each process has taken connections, or died, for the first time.
+        sockets: on which the processes listen; closed when they are to end.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Supervisor:
         board: Board,
         channels: Sequence[Channel],
         ready: Callable[[], None],
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
+        self._sockets = sockets
         self._door = roster.door
         self._channels = channels
         self._places = [_Place(member) for member in roster.members]
@@ -208,6 +211,8 @@ class Supervisor:
             self._kill("was stopped at once: asked for a second time")
             return
         self._stopping_since = time.monotonic()
+        for listening in self._sockets:  # with the last copy, nobody waits to be accepted
+            listening.close()
         for place in self._places:
             place.due_at = None
             if place.pid:

@@ -43,6 +43,9 @@ from hyperfocal.wire import (
 
 __all__ = ("Connection",)
 
+#: Patches of a client in which to look whether it comes back. It says so at once.
+_LOOKS = 8
+
 #: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
 
@@ -96,6 +99,7 @@ class Connection:
         self._versions = versions if versions is not None else {}
         self._dev = dev
         self._afresh = afresh
+        self._looks = _LOOKS
         self._decoder = Decoder(limits)
         self._open = False
         outbox.on_room = self._has_room
@@ -236,8 +240,8 @@ class Connection:
             may_script=self._may_push,
         )
         self._session.subscribe(self)
-        if self._afresh is not None and _comes_back(message):
-            self._tell_afresh(*self._afresh)
+        if self._afresh is not None:
+            self._look_whether_it_comes_back(message)
         turn.defined = patch.defined
         callbacks = listeners(turn.document, patch)
         execution = self._session.execution
@@ -264,9 +268,16 @@ class Connection:
         )
         self._reply_error(message, f"a callback failed: {failure.summary}", cause)
 
-    def _tell_afresh(self, kind: str, data: str) -> None:
-        """The person in front of the page has to know that this is not what they had."""
-        self._afresh = None
+    def _look_whether_it_comes_back(self, message: Message) -> None:
+        """The person in front of a page that does has to know that this is not what they had."""
+        assert self._afresh is not None
+        kind, data = self._afresh
+        self._looks -= 1
+        comes_back = _comes_back(message)
+        if comes_back or not self._looks:
+            self._afresh = None
+        if not comes_back:
+            return
         self._telemetry.emit(BegunAfresh(self._url, self._session.id))
         event = {"kind": "MessageSent", "msg_type": kind, "msg_data": data}
         content = dump_json({"events": [event]})
