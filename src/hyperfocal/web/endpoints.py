@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
+    AFRESH_SCRIPT,
     IndexEntry,
     autoload_script,
     failure_script,
@@ -78,6 +79,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             bundle,
             app_path=request.query_params.get("bokeh-app-path"),
             absolute_url=absolute_url,
+            before=AFRESH_SCRIPT,
         )
         return _script(script, 200, cors)
 
@@ -147,6 +149,7 @@ def health(site: Site) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         sessions = [session for served in site.served for session in served.context.sessions]
+        everywhere = site.place.health() if site.place is not None else {}
         return JSONResponse(
             {
                 "status": "ok",
@@ -155,6 +158,7 @@ def health(site: Site) -> Endpoint:
                 "tasks": len(asyncio.all_tasks()),
                 "connections": sum(session.connection_count for session in sessions),
                 "events": site.counters.as_dict(),
+                **everywhere,
             },
             headers={"Cache-Control": "no-store"},
         )
