@@ -21,7 +21,7 @@ TYPED = $(foreach folder,src tests bench,\
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint fuzz bench bench-micro bench-lock docs lock format venv chromium clean
+.PHONY: help serve test check lint fuzz bench bench-micro bench-lock docs lock format venv chromium nginx clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -30,8 +30,8 @@ help: ## List the targets
 serve: venv ## Serve the applications in examples/ (SERVE_ARGS="--port 5007")
 	$(BIN)/hyperfocal serve $(SERVE_ARGS) $(EXAMPLES)
 
-test: venv chromium ## Run the tests, with coverage (PYTEST_ARGS="-k lock -x")
-	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" \
+test: venv chromium nginx ## Run the tests, with coverage (PYTEST_ARGS="-k lock -x")
+	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" HYPERFOCAL_NGINX="$$(tools/ensure-nginx)" \
 		$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 check: ## Run all that CI runs: lint, then test
@@ -81,6 +81,9 @@ venv: $(VENV)/.installed ## Build .venv from the lock, with hyperfocal editable 
 
 chromium: ## Find Chromium for the browser tests, or install Debian's
 	@tools/ensure-chromium >/dev/null
+
+nginx: ## Find nginx for the tests of proxies, or install Debian's
+	@tools/ensure-nginx >/dev/null
 
 clean: ## Remove everything that the other targets made
 	rm -rf $(VENV) build dist site .coverage .coverage.* htmlcov

@@ -86,7 +86,7 @@ async def test_within_another_application(host: str) -> None:
             assert "hello from the host" in (await http.get(f"http://{where}/hello")).text
             page = await http.get(f"http://{where}/sub/path/one")
             # Everything that the page asks for is below the path.
-            assert '"/sub/path/static/js/bokeh.min.js' in page.text
+            assert '"./static/js/bokeh.min.js' in page.text
             script = await http.get(f"http://{where}/sub/path/static/js/bokeh.min.js")
             assert script.status_code == 200
         assert await note(where, "/sub/path/one") == "one of None"

@@ -27,11 +27,11 @@ def template(folder: Path, text: str) -> str:
 async def test_a_single_application_is_led_to_unless_told_not_to() -> None:
     async with running({"/a": tiny}) as server:
         page = await server.page("/?x=1")
-        assert (page.status_code, page.headers["location"]) == (302, "/a?x=1")
+        assert (page.status_code, page.headers["location"]) == (302, "./a?x=1")
     async with running({"/a": tiny}, disable_index_redirect=True) as server:
         page = await server.page("/")
         assert page.status_code == 200
-        assert 'href="/a"' in page.text
+        assert 'href="./a"' in page.text
 
 
 @pytest.mark.parametrize("applications", [TWO, {"/a": tiny}], ids=["two", "one"])
@@ -55,9 +55,7 @@ async def test_a_template_of_ones_own_finds_what_bokehs_do_and_more(tmp_path: Pa
     async with running(TWO, index=own, prefix="pre") as server:
         page = await server.page("/")
     title = "A slider, a callback and a Div"
-    assert page.text == (
-        f"<a href='/pre/a'><a href='/pre/b'><b>{title} /pre/a</b><b>{title} /pre/b</b>/pre/"
-    )
+    assert page.text == (f"<a href='./a'><a href='./b'><b>{title} ./a</b><b>{title} ./b</b>./")
 
 
 def test_a_template_may_extend_ours_and_include_its_neighbours(tmp_path: Path) -> None:
@@ -117,7 +115,7 @@ async def test_pictures_of_applications_are_shown(tmp_path: Path) -> None:
     async with running({**load_all(paths)}, prefix="/pre") as server:
         html = (await server.page("/")).text
         assert html.count("<img ") == 2
-        assert '<img src="/pre/folder/thumbnail" alt=""' in html
+        assert '<img src="./folder/thumbnail" alt=""' in html
         assert "What it does." in html
         picture = await server.page("/folder/thumbnail")
         assert (picture.content, picture.headers["content-type"]) == (PICTURE, "image/png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from bokeh.application import Application
@@ -28,7 +29,7 @@ async def test_a_page_carries_a_token_and_scripts_that_load() -> None:
         scripts = re.findall(r'<script[^>]* src="([^"]+)"', page.text)
         assert any("bokeh.min.js?v=" in script for script in scripts)
         for script in scripts:
-            answer = await server.page(script)
+            answer = await server.page(urljoin("/tiny", script))
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
 
@@ -56,14 +57,14 @@ async def test_several_applications_have_an_index() -> None:
         page = await server.page("/")
         assert "A title &lt;b&gt;" in page.text
         assert "And what it does." in page.text
-        assert re.findall(r'class="app" href="([^"]+)"', page.text) == ["/a", "/b"]
+        assert re.findall(r'class="app" href="([^"]+)"', page.text) == ["./a", "./b"]
 
 
 async def test_a_single_application_is_where_the_start_page_leads() -> None:
     async with running({"/only": tiny}) as server:
         page = await server.page("/?x=1")
         assert page.status_code == 302
-        assert page.headers["location"] == "/only?x=1"
+        assert page.headers["location"] == "./only?x=1"
 
 
 async def test_an_application_can_be_the_start_page() -> None:
@@ -77,8 +78,9 @@ async def test_everything_moves_under_a_prefix() -> None:
     async with running({"/a": tiny, "/b": tiny}, prefix="apps/inner/") as server:
         assert server.base.endswith("/apps/inner")
         page = await server.page("/a")
-        assert 'src="/apps/inner/static/js/bokeh.min.js' in page.text
-        assert 'href="/apps/inner/b"' in (await server.page("/")).text
+        assert 'src="./static/js/bokeh.min.js' in page.text
+        assert 'href="./b"' in (await server.page("/")).text
+        assert 'href="./inner/b"' in (await server.page("")).text
         assert (await server.page("/health")).status_code == 200
         async with server.client("/a") as client:
             assert (await client.pull())["roots"]
@@ -89,7 +91,7 @@ async def test_everything_moves_under_a_prefix() -> None:
 async def test_a_slash_too_much_is_forgiven_and_nothing_is_said_to_be_nothing() -> None:
     async with running({"/a": tiny, "/b": tiny}) as server:
         moved = await server.page("/a/?q=2")
-        assert (moved.status_code, moved.headers["location"]) == (307, "/a?q=2")
+        assert (moved.status_code, moved.headers["location"]) == (307, "../a?q=2")
         missing = await server.page("/<script>alert(1)</script>")
         assert missing.status_code == 404
         assert "nothing here" in missing.text

@@ -3,7 +3,14 @@
 from hyperfocal.auth.handler import RequestHandler
 from hyperfocal.auth.origins import OriginPolicy
 from hyperfocal.auth.policy import SessionPolicy
-from hyperfocal.auth.provider import Answer, AuthProvider, SetCookie, Visitor, user_name
+from hyperfocal.auth.provider import (
+    Answer,
+    AuthProvider,
+    SetCookie,
+    Visitor,
+    relative_url,
+    user_name,
+)
 from hyperfocal.auth.signing import make_session_id, sign, verify
 from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload, named_session
 
@@ -20,6 +27,7 @@ __all__ = (
     "dump_payload",
     "make_session_id",
     "named_session",
+    "relative_url",
     "sign",
     "user_name",
     "verify",

@@ -28,6 +28,7 @@ from hyperfocal.auth.provider import (
     check_xsrf,
     local_target,
     new_xsrf,
+    relative_url,
 )
 from hyperfocal.clock import Clock
 from hyperfocal.errors import UsageError
@@ -228,14 +229,18 @@ class PasswordProvider:
             return self._form(visitor, target, name, problem, 401)
         self._failures.forget(visitor.remote_ip)
         value = self._signer.sign(f"{self._file.fingerprint(name)}:{name}".encode()).decode()
-        return Answer(status=303, redirect=target, cookies=(self._cookie(visitor, value),))
+        return Answer(
+            status=303,
+            redirect=relative_url(visitor.path, target),
+            cookies=(self._cookie(visitor, value),),
+        )
 
     def _form(
         self, visitor: Visitor, target: str, name: str = "", problem: str = "", status: int = 200
     ) -> Answer:
         xsrf = visitor.cookies.get(XSRF) or new_xsrf()
         body = self._page(
-            action=visitor.root.rstrip("/") + LOGIN_PATH,
+            action=relative_url(visitor.path, visitor.root.rstrip("/") + LOGIN_PATH),
             target=target,
             xsrf=xsrf,
             name=name,
@@ -247,7 +252,8 @@ class PasswordProvider:
 
     async def _logout(self, visitor: Visitor) -> Answer:
         cookie = self._cookie(visitor, "", 0)
-        return Answer(status=303, redirect=visitor.root, cookies=(cookie,))
+        redirect = relative_url(visitor.path, visitor.root)
+        return Answer(status=303, redirect=redirect, cookies=(cookie,))
 
     def _cookie(self, visitor: Visitor, value: str, max_age_s: int | None = None) -> SetCookie:
         return SetCookie(

@@ -23,6 +23,7 @@ __all__ = (
     "check_xsrf",
     "local_target",
     "new_xsrf",
+    "relative_url",
     "user_name",
 )
 
@@ -163,3 +164,21 @@ def local_target(target: str, default: str) -> str:
     if not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
         return default
     return target
+
+
+def relative_url(path: str, target: str) -> str:
+    """A URL that leads from one path of this server to another.
+
+    Args:
+        path: the path of the page, which begins with a slash.
+        target: the path to lead to, likewise.
+
+    Returns:
+        A URL that begins with a dot.
+    """
+    here, there = path.split("/")[:-1], target.split("/")
+    same = 0
+    while same < min(len(here), len(there) - 1) and here[same] == there[same]:
+        same += 1
+    up = [".."] * (len(here) - same)
+    return "/".join([*(up or ["."]), *there[same:]])

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.endpoints import (
     Endpoint,
@@ -25,7 +26,6 @@ from hyperfocal.web.endpoints import (
     thumbnail,
 )
 from hyperfocal.web.login import Guard, login_routes
-from hyperfocal.web.pages import root_url
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
 from hyperfocal.web.websocket import NoSuchWebSocket, WebSocketEndpoint
@@ -161,7 +161,7 @@ def _without_slash(site: Site, served: Served) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(root_url(site, request) + served.path.lstrip("/") + query)
+        return RedirectResponse(relative_root(site, request) + served.path.lstrip("/") + query)
 
     return endpoint
 

@@ -21,7 +21,8 @@ from hyperfocal.pages import (
     failure_script,
     notice_page,
 )
-from hyperfocal.web.pages import PageEndpoint, refused, root_url
+from hyperfocal.web.addresses import autoload_root, relative_root, root_url
+from hyperfocal.web.pages import PageEndpoint, refused
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
 
@@ -64,12 +65,10 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             detail = f" ({error.summary})" if site.settings.dev else ""
             text = f"This application could not be started{detail}."
             return _script(failure_script(text, element_id), 200, cors)
-        root = root_url(site, request)
-        if absolute_url is not None:
-            parts = urlsplit(absolute_url)
-            # The application's own path ends where the server's begins.
-            path = parts.path.removesuffix(served.path).rstrip("/")
-            root = f"{parts.scheme}://{parts.netloc}{path}/"
+        app_path = request.query_params.get("bokeh-app-path")
+        root = autoload_root(
+            root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
+        )
         bundle = None
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
@@ -77,7 +76,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             visit.token,
             element_id,
             bundle,
-            app_path=request.query_params.get("bokeh-app-path"),
+            app_path=app_path,
             absolute_url=absolute_url,
             before=AFRESH_SCRIPT,
         )
@@ -118,7 +117,7 @@ def index(site: Site) -> Endpoint:
     """The list of applications, or the way to the only one."""
 
     async def endpoint(request: Request) -> Response:
-        root = root_url(site, request)
+        root = relative_root(site, request)
         entries = [_entry(served, root) for served in site.served]
         if len(entries) == 1 and not site.settings.disable_index_redirect:
             query = f"?{request.url.query}" if request.url.query else ""

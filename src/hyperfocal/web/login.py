@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hyperfocal.auth import relative_url
 from hyperfocal.auth.provider import Answer, AuthPage, AuthProvider, SetCookie, Visitor
 from hyperfocal.pages import failure_script, notice_page
 from hyperfocal.telemetry import ConnectionRefused
@@ -152,7 +153,7 @@ def _login_target(site: Site, visitor: Visitor, login: str) -> str:
     """Where to log in, and where that leads afterwards."""
     provider = site.provider
     if provider is not None and login in provider.pages:
-        login = visitor.root.rstrip("/") + login
+        login = relative_url(visitor.path, visitor.root.rstrip("/") + login)
     if urlsplit(login).query:
         return login  # says itself what comes afterwards
     back = f"{visitor.path}?{visitor.query_string}" if visitor.query_string else visitor.path

@@ -27,10 +27,11 @@ from hyperfocal.pages import (
 )
 from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
+from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.site import Served, Site, Visit
 
-__all__ = ("PageEndpoint", "refused", "root_url")
+__all__ = ("PageEndpoint", "refused")
 
 #: A page holds a token: nobody may keep it.
 _PAGE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -42,12 +43,6 @@ _PATIENCE_S = 0.05
 #: Seconds after which a person is told why there is nothing to see, and between two looks at
 #: their place in line.
 _NOTE_S = 1.0
-
-
-def root_url(site: Site, request: Request) -> str:
-    """Where the server's URLs begin, as a path with a slash at its end."""
-    mounted = str(request.scope.get("root_path", "")).rstrip("/")
-    return f"{mounted}{site.settings.prefix}/"
 
 
 def refused(site: Site, served: Served, request: Request, reason: str) -> None:
@@ -116,7 +111,7 @@ class PageEndpoint:
         """The page; with ``--dev`` it follows the files of the application."""
         if self._site.development is None:
             return html
-        channel = root_url(self._site, request) + CHANNEL
+        channel = relative_root(self._site, request) + CHANNEL
         return with_development(html, channel, session_id)
 
     async def _whole(self, request: Request, visit: Visit, session: Session) -> Response:
@@ -137,7 +132,7 @@ class PageEndpoint:
         return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
 
     def _tags(self, request: Request) -> PageBundle:
-        return self._site.statics.bundle(root_url(self._site, request))
+        return self._site.statics.bundle(relative_root(self._site, request))
 
     def _failed(self, visit: Visit, raised: Exception) -> BuildError:
         detail = "".join(traceback.format_exception(raised))
