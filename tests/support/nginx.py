@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
+import pwd
 import shutil
 import socket
 from collections.abc import AsyncGenerator
@@ -20,6 +22,7 @@ from tests.support.serving import Running, running
 #: As the guide has it (docs/embedding.md), in a server block that tests can start. The page "/"
 #: and others lie in the folder ``html``.
 _CONFIGURATION = """
+user {user} {group};
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -105,6 +108,7 @@ async def behind_nginx(
         settings: of the server; websockets of nginx's pages are allowed.
     """
     (folder / "html").mkdir()
+    (folder / "html" / "favicon.ico").touch()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -116,6 +120,9 @@ async def behind_nginx(
             configuration = folder / "nginx.conf"
             configuration.write_text(
                 _CONFIGURATION.format(
+                    # Who runs the tests, root included, has the folder to themselves.
+                    user=pwd.getpwuid(os.getuid()).pw_name,
+                    group=grp.getgrgid(os.getgid()).gr_name,
                     folder=folder,
                     port=port,
                     path="/dash",

@@ -140,6 +140,24 @@ async def running(
         await task
 
 
+@asynccontextmanager
+async def bound(config: uvicorn.Config) -> AsyncGenerator[int]:
+    """Serve another ASGI application in this event loop; gives its port, on 127.0.0.1."""
+    config.host, config.port = "127.0.0.1", 0
+    config.load()
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0)
+        if task.done():
+            await task
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
 @dataclass
 class Process:
     """A server process; ``log`` grows while it runs."""

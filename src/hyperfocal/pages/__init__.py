@@ -15,6 +15,7 @@ from hyperfocal.pages.document import (
 from hyperfocal.pages.index import Index, IndexEntry
 from hyperfocal.pages.login import login_page
 from hyperfocal.pages.notices import (
+    doubt_script,
     failure_page,
     failure_script,
     notice_page,
@@ -35,6 +36,7 @@ __all__ = (
     "StaticFiles",
     "autoload_script",
     "document_page",
+    "doubt_script",
     "failure_page",
     "failure_script",
     "is_plain",

@@ -8,6 +8,7 @@ from hyperfocal.errors import BuildError
 from hyperfocal.pages.templating import render
 
 __all__ = (
+    "doubt_script",
     "failure_page",
     "failure_script",
     "notice_page",
@@ -81,4 +82,24 @@ def failure_script(text: str, element_id: str) -> str:
         f"console.error({message}); "
         f"if (place) {{ const p = document.createElement('p'); p.setAttribute('role', 'alert'); "
         f"p.textContent = {message}; place.replaceWith(p); }} }})();"
+    )
+
+
+def doubt_script(text: str, element_id: str) -> str:
+    """Says in an embedding page why there will be nothing to see; takes it back if there is.
+
+    A proxy may change what makes the server doubt, so that the websocket is taken after all.
+    """
+    message = json.dumps(text).replace("<", "\\u003c")
+    element = json.dumps(element_id).replace("<", "\\u003c")
+    return (
+        f"(() => {{ const place = document.getElementById({element}); "
+        f"console.error({message}); if (!place) return; "
+        f"const p = document.createElement('p'); p.setAttribute('role', 'alert'); "
+        f"p.textContent = {message}; place.after(p); "
+        # BokehJS puts another element in this place, which has children when it works.
+        f"const see = new MutationObserver(() => {{ "
+        f"if (!p.previousElementSibling?.childElementCount) return; "
+        f"see.disconnect(); p.remove(); }}); "
+        f"see.observe(p.parentNode, {{childList: true, subtree: true}}); }})();"
     )

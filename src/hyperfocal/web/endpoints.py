@@ -18,6 +18,7 @@ from hyperfocal.pages import (
     AFRESH_SCRIPT,
     IndexEntry,
     autoload_script,
+    doubt_script,
     failure_script,
     notice_page,
 )
@@ -69,6 +70,12 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         root = autoload_root(
             root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
         )
+        before = AFRESH_SCRIPT
+        try:
+            site.check_origin(request.scope)
+        except AuthError as error:  # as the websocket's will be, and browsers keep its reason
+            text = f"This page may not show the application: {error.reason}."
+            before = f"{doubt_script(text, element_id)}\n{before}"
         bundle = None
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
@@ -78,7 +85,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             bundle,
             app_path=app_path,
             absolute_url=absolute_url,
-            before=AFRESH_SCRIPT,
+            before=before,
         )
         return _script(script, 200, cors)
 
