@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import bokeh
 import pytest
 import uvicorn
 from bokeh.document import Document
@@ -274,3 +275,34 @@ async def test_relative_urls_in_a_page_beside_which_a_proxy_has_the_server(
         await move(tab, "visits", 7, "heard", "heard 7")
         assert (await about(tab))["arguments"] == {"n": ["5"]}
         assert tab.problems == []
+
+
+@pytest.mark.parametrize("mode", ["inline", "server", "server-dev"])
+async def test_bokehjs_comes_from_where_the_variable_says(
+    context: BrowserContext, blog: Blog, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv("BOKEH_RESOURCES", mode)
+    async with two(websocket_origins=("localhost:*", "127.0.0.1:*")) as server:
+        blog.post = lambda: server_document(f"{server.base}/a")
+        for url in (f"{server.base}/a", blog.url()):
+            tab = Tab(await context.new_page())
+            asked: list[str] = []
+            tab.page.on("request", lambda request, asked=asked: asked.append(request.url))
+            await show(tab, url)
+            await move(tab, "slider", 3, "div", "3")
+            assert any("/static/js/" in one for one in asked) is (mode != "inline")
+            assert tab.problems == []
+
+
+async def test_bokehjs_comes_from_the_cdn_where_the_variable_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BOKEH_RESOURCES", "cdn")
+    url = f"https://cdn.bokeh.org/bokeh/release/bokeh-{bokeh.__version__}.min.js"
+    async with two() as server:
+        page = await server.page("/a")
+        assert f'src="{url}"' in page.text
+        script = await server.page("/a/autoload.js?bokeh-autoload-element=here")
+        for text in (page.text, script.text):
+            assert url in text
+            assert "static/js/" not in text

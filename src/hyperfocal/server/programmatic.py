@@ -99,6 +99,16 @@ class Server:
         return self.settings.prefix
 
     @property
+    def unix_socket(self) -> str | None:
+        """The path of the Unix socket on which it listens, if it does."""
+        return self.settings.unix_socket
+
+    @property
+    def index(self) -> str | None:
+        """The template of the start page, if it is not ours."""
+        return self.settings.index
+
+    @property
     def url(self) -> str:
         """Where it is, without a slash at its end."""
         return base_url(self.settings)

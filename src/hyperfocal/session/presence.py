@@ -64,6 +64,11 @@ class Presence:
         """How many have asked that the session stay."""
         return self._blocked
 
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last client has gone, or since it began; clients may be there."""
+        return self._clock.monotonic() - self._idle_since
+
     def join(self, client: Client, page: str) -> bool:
         """A client of this page has connected; it does not have the document yet.
 

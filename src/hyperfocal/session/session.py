@@ -202,6 +202,11 @@ class Session:
         self.broadcast.told_all(client)
         self._settling.gone(client)
 
+    @property
+    def milliseconds_since_last_unsubscribe(self) -> float:
+        """How long ago the last client that left did so, or the session began."""
+        return self._presence.idle_s * 1000
+
     def block_expiration(self) -> None:
         """Keep the session although no client is there, until ``unblock_expiration``."""
         self._presence.block()
