@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         needs_visitor,
         prewarm_safe,
     )
-    from hyperfocal.server import Server, asgi_app, lifespan
+    from hyperfocal.server import Server, asgi_app, lifespan, use_in_notebooks
 
 __version__ = "0.1.0.dev0"
 
@@ -32,6 +32,7 @@ __all__ = (
     "lifespan",
     "needs_visitor",
     "prewarm_safe",
+    "use_in_notebooks",
 )
 
 _HOMES = {
@@ -44,6 +45,7 @@ _HOMES = {
     "lifespan": "hyperfocal.server",
     "needs_visitor": "hyperfocal.contexts",
     "prewarm_safe": "hyperfocal.contexts",
+    "use_in_notebooks": "hyperfocal.server",
 }
 
 

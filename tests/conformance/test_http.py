@@ -236,6 +236,27 @@ def test_below_a_prefix_the_autoload_script_takes_its_scripts_from_there(lonely:
     assert all(lonely.http.get(url).status_code == 200 for url in urls)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, '"/"'),
+        ({"bokeh-absolute-url": "http://host:1"}, '"/", "http://host:1"'),
+        (
+            {"bokeh-app-path": "/x/plain", "bokeh-absolute-url": "http://host/x/plain"},
+            '"/x/plain", "http://host/x/plain"',
+        ),
+    ],
+    ids=["neither", "at_the_root", "both"],
+)
+def test_the_autoload_script_says_where_the_websocket_is(
+    server: Peer, arguments: dict[str, str], expected: str
+) -> None:
+    """An application at "/" has no path in the snippets of ``server_document``."""
+    asked = {"bokeh-autoload-element": "here-1", **arguments}
+    script = server.get("/plain/autoload.js", params=asked).text
+    assert f"embed_items(docs_json, render_items, {expected})" in script
+
+
 def test_the_autoload_script_can_come_without_bokehjs(server: Peer) -> None:
     arguments = {"bokeh-autoload-element": "here-1", "resources": "none"}
     text = server.get("/board/autoload.js", params=arguments).text

@@ -14,6 +14,12 @@ from hyperfocal.pages.document import (
 )
 from hyperfocal.pages.index import Index, IndexEntry
 from hyperfocal.pages.login import login_page
+from hyperfocal.pages.notebooks import (
+    NotebookUrl,
+    install_in_notebooks,
+    notebook_address,
+    show_in_cell,
+)
 from hyperfocal.pages.notices import (
     doubt_script,
     failure_page,
@@ -32,6 +38,7 @@ __all__ = (
     "RESTORE",
     "Index",
     "IndexEntry",
+    "NotebookUrl",
     "PageBundle",
     "StaticFiles",
     "autoload_script",
@@ -39,11 +46,14 @@ __all__ = (
     "doubt_script",
     "failure_page",
     "failure_script",
+    "install_in_notebooks",
     "is_plain",
     "login_page",
+    "notebook_address",
     "notice_page",
     "page_head",
     "page_rest",
+    "show_in_cell",
     "waiting_end",
     "waiting_failure",
     "waiting_note",

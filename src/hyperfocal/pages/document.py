@@ -67,7 +67,7 @@ def autoload_script(
     element_id: str,
     bundle: PageBundle | None,
     *,
-    app_path: str | None,
+    app_path: str,
     absolute_url: str | None,
     before: str = "",
 ) -> str:
@@ -77,7 +77,7 @@ def autoload_script(
         token: lets the page open its websocket.
         element_id: the element to show the document in: letters, digits and ``.:_-``.
         bundle: what to load; ``None`` where the page has BokehJS already.
-        app_path: the application's URL path; ``None`` for the page's own path.
+        app_path: the application's URL path, as the page sees it.
         absolute_url: the application's whole URL, for a page of another origin.
         before: a script that is run first, when BokehJS is there.
     """

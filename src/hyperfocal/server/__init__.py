@@ -2,6 +2,7 @@
 
 from hyperfocal.server.addresses import base_url, with_actual_port
 from hyperfocal.server.listening import ListenError, bind
+from hyperfocal.server.notebooks import use_in_notebooks
 from hyperfocal.server.programmatic import Server
 from hyperfocal.server.serving import asgi_app, lifespan, run, uvicorn_config
 
@@ -13,6 +14,7 @@ __all__ = (
     "bind",
     "lifespan",
     "run",
+    "use_in_notebooks",
     "uvicorn_config",
     "with_actual_port",
 )

@@ -83,7 +83,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             visit.token,
             element_id,
             bundle,
-            app_path=app_path,
+            app_path=app_path or "/",  # Bokeh's snippets leave that away
             absolute_url=absolute_url,
             before=before,
         )
