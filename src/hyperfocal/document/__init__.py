@@ -24,6 +24,7 @@ from hyperfocal.document.changes import (
 from hyperfocal.document.curdoc import (
     current_document,
     enter_document,
+    here,
     leave_document,
     no_document,
     unlocked,
@@ -44,7 +45,7 @@ from hyperfocal.document.handlers import own_session_hook, session_created_hook
 from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
-from hyperfocal.document.running import script_run
+from hyperfocal.document.running import script_run, silenced
 
 __all__ = (
     "Change",
@@ -67,6 +68,7 @@ __all__ = (
     "encode_changes",
     "encode_document",
     "enter_document",
+    "here",
     "is_settled",
     "leave_document",
     "listeners",
@@ -79,6 +81,7 @@ __all__ = (
     "script_run",
     "session_created_hook",
     "set_session_context",
+    "silenced",
     "subject_of",
     "unlocked",
     "unseen_models",

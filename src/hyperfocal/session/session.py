@@ -383,6 +383,16 @@ class Session:
         except RuntimeError:
             return True
 
+    def has_turn(self) -> bool:
+        """Whether the calling code belongs to the turn that runs, and shows it by its context."""
+        turn = self._turn
+        return turn is not None and (turn is current_turn() or turn in turns_around())
+
+    @property
+    def _subscribed_connections(self) -> tuple[()]:
+        """Where Panel writes changes by itself. It writes to the document here, see ``panel``."""
+        return ()
+
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""
         if self._lifetime is not Lifetime.BUILDING:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from hyperfocal.web.endpoints import (
     Endpoint,
     application_endpoints,
+    component_file,
     health,
     index,
     not_found,
@@ -42,6 +43,9 @@ def make_app(site: Site) -> Starlette:
     routes += [
         Route(f"{prefix}/health", health(site)),
         Route(f"{prefix}/favicon.ico", _favicon),
+        Route(
+            f"{prefix}/components/{{module}}/{{name}}/{{attribute}}/{{path:path}}", component_file
+        ),
         Mount(f"{prefix}/static/extensions", _Extensions(site)),
         Mount(f"{prefix}/static", Folder(site.statics.bokehjs)),
     ]
