@@ -30,6 +30,8 @@ __all__ = ("install", "session_of")
 #: No thread has this identity: the document is somebody else's at the moment.
 _NOBODY = -1
 
+_busy = threading.RLock()
+
 
 def session_of(document: Any) -> RecordingCallbackManager | None:
     """What tells the session of a document of ours; ``None`` for others."""
@@ -56,6 +58,8 @@ def install() -> bool:
     location.from_request = classmethod(_from_request(location.from_request.__func__))
     assert handlers._monkeypatch_io
     handlers._monkeypatch_io = _silenced
+    for name in ("_add_busy_event", "_cleanup_busy_counter"):
+        setattr(state_class, name, _one_at_a_time(getattr(state_class, name)))
     state_class._thread_id = _ThreadId(state_class._thread_id)
     return True
 
@@ -75,6 +79,17 @@ class _ThreadId(property):
             identity: int | None = self._own.__get__(state)
             return identity
         return threading.get_ident() if callbacks.has_turn else _NOBODY
+
+
+def _one_at_a_time(own: Callable[..., None]) -> Callable[..., None]:
+    """All sessions count in one list what keeps them busy, and their threads must not meet there."""
+
+    @wraps(own)
+    def call(*args: Any, **kw: Any) -> None:
+        with _busy:
+            own(*args, **kw)
+
+    return call
 
 
 def _writing(own: Callable[..., None]) -> Callable[..., None]:
