@@ -33,4 +33,5 @@ def exchange(event: object) -> None:
 
 slow.on_click(work)
 swap.on_click(exchange)
-pn.Column(indicator, slow, result, swap, left, right).servable()
+both = pn.bind("left {} right {}".format, left, right)
+pn.Column(indicator, slow, result, swap, left, right, both).servable()

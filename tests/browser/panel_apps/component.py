@@ -1,8 +1,8 @@
-"""Custom components: ESM in the script and in a file, a style sheet, AnyWidget, ReactiveHTML."""
+"""Custom components: ESM in the script and in a file, a style sheet, ReactiveHTML."""
 
 import panel as pn
 import param
-from panel.custom import AnyWidgetComponent, JSComponent
+from panel.custom import JSComponent
 
 from parts import FromFile
 
@@ -32,23 +32,6 @@ class Inline(JSComponent):
         self._send_msg("thanks")
 
 
-class Widget(AnyWidgetComponent):
-    value = param.Integer(default=0)
-
-    _esm = """
-    function render({ model, el }) {
-      const button = document.createElement("button")
-      const show = () => { button.textContent = `anywidget ${model.get("value")}` }
-      button.className = "anywidget"
-      button.onclick = () => { model.set("value", model.get("value") + 1); model.save_changes() }
-      model.on("change:value", show)
-      show()
-      el.appendChild(button)
-    }
-    export default { render }
-    """
-
-
 class Html(pn.reactive.ReactiveHTML):
     clicks = param.Integer(default=0)
 
@@ -58,24 +41,23 @@ class Html(pn.reactive.ReactiveHTML):
         self.clicks += 1
 
 
-inline, from_file, widget, html = Inline(), FromFile(), Widget(), Html()
+inline, from_file, html = Inline(), FromFile(), Html()
 reset = pn.widgets.Button(name="Reset")
 
 
 def to_zero(event: object) -> None:
-    inline.count = from_file.count = widget.value = html.clicks = 0
+    inline.count = from_file.count = html.clicks = 0
 
 
 reset.on_click(to_zero)
 pn.Column(
-    pn.Row(inline, from_file, widget, html),
+    pn.Row(inline, from_file, html),
     reset,
     pn.bind(
-        "python: {} {} {} {} {}".format,
+        "python: {} {} {} {}".format,
         inline.param.count,
         inline.param.heard,
         from_file.param.count,
-        widget.param.value,
         html.param.clicks,
     ),
 ).servable()

@@ -29,4 +29,9 @@ periodic = pn.state.add_periodic_callback(tick, period=30)
 pn.state.add_periodic_callback(tick_later, period=30)
 pn.state.add_periodic_callback(tick_thrice, period=20, count=3)
 running.link(periodic, value="running")
-pn.Column(running, plain, later, limited).servable()
+pn.Column(
+    pn.Row(running, pn.bind("running {}".format, running)),
+    pn.Row(plain, pn.bind("plain {}".format, plain)),
+    pn.Row(later, pn.bind("async {}".format, later)),
+    pn.Row(limited, pn.bind("limited {}".format, limited)),
+).servable()
