@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -104,10 +105,10 @@ def place_at(document: Document, root_url: str) -> None:
 
 
 def settle(document: Document) -> None:
-    """Before the document's callbacks at the session's end: what Panel would end twice.
+    """Before the document's callbacks at the session's end: what Panel would stumble over.
 
     Locations and notifications are ended by a callback of their own and by one of Panel's state, in
-    any order, and they stumble over it.
+    any order. And whatever is a root forgets the document, and then cannot find it to forget it.
     """
     state = _state()
     if state is None or document not in _panels:
@@ -117,11 +118,18 @@ def settle(document: Document) -> None:
         owner = known.pop(document, None)
         if owner is None:
             continue
-        callbacks.difference_update(
-            [one for one in callbacks if getattr(one, "__self__", None) is owner]
-        )
-        with contextlib.suppress(KeyError):  # that it has forgotten the document already
-            owner._server_destroy(document.session_context)
+        mine = [one for one in callbacks if getattr(one, "__self__", None) is owner]
+        callbacks.difference_update(mine)
+        callbacks.add(owner._server_destroy)
+    for callback in list(callbacks):
+        if getattr(callback, "__name__", "") == "_server_destroy":
+            callbacks.discard(callback)
+            callbacks.add(partial(_forgiving, callback))
+
+
+def _forgiving(callback: Callable[[Any], None], context: Any) -> None:
+    with contextlib.suppress(KeyError):
+        callback(context)
 
 
 def end(document: Document) -> None:

@@ -82,7 +82,7 @@ class _ThreadId(property):
 
 
 def _one_at_a_time(own: Callable[..., None]) -> Callable[..., None]:
-    """All sessions count in one list what keeps them busy, and their threads must not meet there."""
+    """All sessions count in one list what keeps them busy: their threads must not meet there."""
 
     @wraps(own)
     def call(*args: Any, **kw: Any) -> None:

@@ -23,11 +23,12 @@ chart = {
     "params": [{"name": "picked", "select": {"type": "point", "fields": ["x"]}}],
 }
 vega = pn.pane.Vega(chart)
+bare = pn.pane.Vega({name: value for name, value in chart.items() if name != "params"})
 more = pn.widgets.Button(name="More")
 
 
 def add(event: object) -> None:
-    vega.object = {**chart, "data": {"values": [*rows, {"x": 4, "y": 2}]}}
+    bare.object = {**bare.object, "data": {"values": [*rows, {"x": 4, "y": 2}]}}
     figure.data[0].y = [3, 1, 2]
     plotly.object = figure
 
@@ -40,7 +41,7 @@ more.on_click(add)
 pn.Column(
     plotly,
     pn.bind(of_click, plotly.param.click_data),
-    vega,
+    pn.Row(vega, bare),
     pn.bind(lambda picked: f"vega: {picked}", vega.selection.param.picked),
     more,
 ).servable()

@@ -3,7 +3,6 @@
 import panel as pn
 import param
 from panel.custom import JSComponent
-
 from parts import FromFile
 
 pn.extension()
@@ -19,7 +18,7 @@ class Inline(JSComponent):
       button.className = "inline"
       button.onclick = () => { model.count += 1; model.send_msg("clicked") }
       model.on("count", show)
-      model.on("msg:custom", (event) => { el.dataset.said = event.data })
+      model.on("msg:custom", (said) => { el.dataset.said = said })
       show()
       return button
     }

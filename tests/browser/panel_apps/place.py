@@ -9,4 +9,9 @@ location = pn.state.location
 assert location is not None
 location.sync(level, {"value": "level"})
 seen = f"{location.pathname} {location.search} {location.hostname}"
-pn.Column(level, pn.pane.Str(f"at first: {seen}"), pn.bind("level {}".format, level)).servable()
+pn.Column(
+    level,
+    pn.pane.Str(f"at first: {seen}"),
+    pn.bind("level {}".format, level),
+    pn.bind("hash {}".format, location.param.hash),
+).servable()

@@ -6,7 +6,7 @@ import panel as pn
 pn.extension("tabulator")
 
 frame = pd.DataFrame({"fruit": ["apple", "pear", "plum"], "price": [1, 2, 3]})
-table = pn.widgets.Tabulator(frame, show_index=False, selectable=1)
+table = pn.widgets.Tabulator(frame, show_index=False, selectable=1, editors={"fruit": None})
 edited = pn.pane.Str("edited: nothing")
 clicked = pn.pane.Str("clicked: nothing")
 raised = pn.widgets.Button(name="Raise prices")

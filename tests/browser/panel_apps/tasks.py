@@ -28,16 +28,15 @@ async def execute_later() -> None:
     async_direct.object = "execute async: done"
 
 
-def work(document: object) -> None:
-    with pn.io.document.set_curdoc(document):  # type: ignore[attr-defined]
-        time.sleep(0.01)
-        threaded.object = "thread: done"
+def work() -> None:
+    time.sleep(0.01)
+    threaded.object = "thread: done"
 
 
 def start(event: object) -> None:
     pn.state.execute(execute, schedule=True)
     pn.state.execute(execute_later)
-    threading.Thread(target=work, args=(pn.state.curdoc,)).start()
+    threading.Thread(target=work).start()
 
 
 def show() -> None:
