@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ HERE = Path(__file__).parent / "panel_apps"
 MODULES = {"panel_tasks", "parts"}
 POOL = HERE / "pool.py"
 APPLICATIONS = sorted(path for path in HERE.glob("*.py") if path.stem not in MODULES | {"pool"})
+#: Panel's own copies. It is not imported here, because that would change the pages of other tests.
+BUNDLED = Path(str(find_spec("panel").origin)).parent / "dist" / "bundled"  # type: ignore[union-attr]
+MATERIAL = "material-components-web@7.0.0"
 SECRET = "a secret of Panel's own"
 
 expect.set_options(timeout=6_000)
@@ -88,12 +92,19 @@ class PanelTab(Tab):
 
 @pytest.fixture
 async def panel(context: BrowserContext, server: Process) -> AsyncGenerator[PanelTab]:
-    """A tab that ends without a complaint. Templates ask for fonts elsewhere; they get none."""
+    """A tab that ends without a complaint.
+
+    Some templates ask for fonts and for a style sheet of other servers, whoever serves them.
+    """
 
     async def no_fonts(route: Route) -> None:
         await route.fulfill(content_type="text/css", body="")
 
+    async def from_disk(route: Route) -> None:
+        await route.fulfill(path=BUNDLED / route.request.url.partition("/npm/")[2])
+
     await context.route("https://fonts.googleapis.com/**", no_fonts)
+    await context.route(f"https://cdn.jsdelivr.net/npm/{MATERIAL}/**", from_disk)
     tab = PanelTab(await context.new_page())
     tab.base = server.base
     yield tab

@@ -53,7 +53,8 @@ def _begin(document: Document) -> None:
     if state is None or context is None or document in _begun:
         return
     _begun.add(document)
-    server: Any = context.server_context.application_context
+    server_context: Any = context.server_context
+    server = server_context.application_context
     prefix = server.settings.prefix
     with sys.modules["panel.io.state"].set_curdoc(document):
         state.base_url = f"{prefix}/"

@@ -78,7 +78,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
         app_path = request.query_params.get("bokeh-app-path")
-        if bundle is not None and is_panels(session.document):
+        if bundle is not None and bundle.resources is not None and is_panels(session.document):
             async with session.turn() as turn:
                 script = panel_autoload_script(
                     turn.document,
