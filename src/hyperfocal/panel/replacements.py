@@ -30,8 +30,6 @@ __all__ = ("install", "session_of")
 #: No thread has this identity: the document is somebody else's at the moment.
 _NOBODY = -1
 
-_busy = threading.RLock()
-
 
 def session_of(document: Any) -> RecordingCallbackManager | None:
     """What tells the session of a document of ours; ``None`` for others."""
@@ -47,7 +45,8 @@ def install() -> bool:
     Raises:
         AttributeError, ImportError: Panel has no such function (any more).
     """
-    state_class: Any = type(import_module("panel.io.state").state)
+    state: Any = import_module("panel.io.state").state
+    state_class: Any = type(state)
     if getattr(state_class._thread_id, "hyperfocal", False):
         return False
     documents: Any = import_module("panel.io.document")
@@ -58,8 +57,13 @@ def install() -> bool:
     location.from_request = classmethod(_from_request(location.from_request.__func__))
     assert handlers._monkeypatch_io
     handlers._monkeypatch_io = _silenced
-    for name in ("_add_busy_event", "_cleanup_busy_counter"):
-        setattr(state_class, name, _one_at_a_time(getattr(state_class, name)))
+    for name in ("_add_busy_event", "_remove_busy_event"):
+        assert getattr(state_class, name)
+    parameter = state.param.busy
+    parameter.readonly = parameter.constant = False
+    busy = _Busy(state)
+    state_class._add_busy_event = lambda _, event_id: busy.add(event_id)
+    state_class._remove_busy_event = lambda _, event_id: busy.remove(event_id)
     state_class._thread_id = _ThreadId(state_class._thread_id)
     return True
 
@@ -81,15 +85,34 @@ class _ThreadId(property):
         return threading.get_ident() if callbacks.has_turn else _NOBODY
 
 
-def _one_at_a_time(own: Callable[..., None]) -> Callable[..., None]:
-    """All sessions count in one list what keeps them busy: their threads must not meet there."""
+class _Busy:
+    """What keeps sessions busy: all of a process count it together, in any thread.
 
-    @wraps(own)
-    def call(*args: Any, **kw: Any) -> None:
-        with _busy:
-            own(*args, **kw)
+    Panel counts in a list that it reads and sets anew, and makes ``state.busy`` writable and
+    read-only again each time. Here nobody waits while others are told: they may do anything.
+    """
 
-    return call
+    def __init__(self, state: Any) -> None:
+        self._state = state
+        self._guard = threading.Lock()
+        self._events: set[str] = set()
+
+    def add(self, event_id: str) -> None:
+        """Something begins."""
+        with self._guard:
+            self._events.add(event_id)
+        self._tell()
+
+    def remove(self, event_id: str) -> None:
+        """It ends."""
+        with self._guard:
+            self._events.discard(event_id)
+        self._tell()
+
+    def _tell(self) -> None:
+        # Others may begin and end meanwhile, and whoever comes last must not be wrong.
+        while self._state.busy != bool(self._events):
+            self._state.busy = bool(self._events)
 
 
 def _writing(own: Callable[..., None]) -> Callable[..., None]:
