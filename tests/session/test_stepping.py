@@ -177,6 +177,66 @@ async def test_a_cancelled_coroutine_ends_with_the_document() -> None:
         assert bench.div.text == "ended"
 
 
+async def test_a_coroutine_that_waits_for_the_document_hears_of_its_cancellation() -> None:
+    async with benched() as bench:
+        resume, go, here = asyncio.Event(), threading.Event(), threading.Event()
+
+        async def work() -> None:
+            try:
+                await resume.wait()
+                raise AssertionError("it was cancelled before")
+            except asyncio.CancelledError:
+                bench.div.text = "cancelled"
+                raise
+
+        def slow() -> None:
+            here.set()
+            assert go.wait(10)
+
+        async def in_turn() -> None:
+            async with bench.session.turn() as turn:
+                await bench.session.in_thread(turn, bench.slow, slow)
+
+        task = bench.start(work())
+        await asyncio.sleep(0)
+        turn_task = asyncio.create_task(in_turn())
+        await until(here.is_set)
+        resume.set()
+        for _ in range(5):
+            await asyncio.sleep(0)  # it waits for the thread's turn now
+        task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go.set()
+        await turn_task
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert bench.div.text == "cancelled"
+
+
+async def test_a_coroutine_in_a_thread_hears_of_its_cancellation() -> None:
+    async with benched() as bench:
+        go, here = threading.Event(), threading.Event()
+
+        async def work() -> None:
+            here.set()
+            assert go.wait(10)
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                bench.div.text = "cancelled"
+                raise
+
+        task = bench.start(work(), bench.slow)
+        await until(here.is_set)
+        task.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert bench.div.text == "cancelled"
+
+
 async def test_a_coroutine_goes_no_further_than_its_session() -> None:
     async with benched() as bench:
         go, ended = asyncio.Event(), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,55 +42,83 @@ class Stepping:
         self._coroutine = coroutine
         self._habit = habit
         self._turn = turn
+        #: Of the latest step: whether it was the last, and what it gives or waits for.
+        self._outcome: tuple[bool, Any] | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         value: Any = None
         error: BaseException | None = None
         while True:
             try:
-                done, value = yield from self._take_step(value, error).__await__()
+                turn, is_ours = yield from self._find_turn().__await__()
             except SessionGoneError:
                 self._coroutine.close()
                 return None
+            except asyncio.CancelledError as raised:
+                if isinstance(error, asyncio.CancelledError):  # again: there is no time for that
+                    self._coroutine.close()
+                    raise
+                error = raised
+                continue
+            self._outcome = None
+            try:
+                yield from self._step_in(turn, is_ours, value, error).__await__()
+            except asyncio.CancelledError as raised:
+                if self._outcome is None or self._outcome[0]:
+                    raise  # the coroutine has done that itself, or has ended
+                value, error = None, raised
+                continue
+            done, value = self._outcome
             if done:
                 return value
+            error = None
             if self._turn is not None:
                 self._turn.may_last()
-            error = None
             try:
                 value = yield value
             except BaseException as raised:  # a cancellation, most likely: the coroutine's affair
                 error = raised
 
-    async def _take_step(self, value: Any, error: BaseException | None) -> tuple[bool, Any]:
+    async def _find_turn(self) -> tuple[Turn, bool]:
+        """The turn for the next step, and whether it is ours, or somebody else's that waits."""
         if self._turn is not None:
-            return await self._step_in(self._turn, value, error)
+            return self._turn, True
         turn = self._session.turn_nowait()
-        if turn is None:
-            held = self._session.turn_now
-            if held is not None and not held.in_thread:
-                with _joining(held):
-                    return self._step(value, error)
-            turn = await self._session.acquire()
-        with turn:
-            return await self._step_in(turn, value, error)
+        if turn is not None:
+            return turn, True
+        held = self._session.turn_now
+        if held is not None and not held.in_thread:
+            return held, False
+        return await self._session.acquire(), True
 
     async def _step_in(
-        self, turn: Turn, value: Any, error: BaseException | None
-    ) -> tuple[bool, Any]:
+        self, turn: Turn, is_ours: bool, value: Any, error: BaseException | None
+    ) -> None:
+        if turn is self._turn:
+            await self._step_somewhere(turn, value, error)
+        elif is_ours:
+            with turn:
+                await self._step_somewhere(turn, value, error)
+        else:
+            with _joining(turn):
+                self._step(value, error)
+
+    async def _step_somewhere(self, turn: Turn, value: Any, error: BaseException | None) -> None:
         habit, execution = self._habit, self._session.execution
         if habit is None or habit.quick:
-            return execution.in_place(habit, lambda: self._step(value, error))
-        return await self._session.in_thread(turn, habit, lambda: self._step(value, error))
+            execution.in_place(habit, lambda: self._step(value, error))
+        else:
+            await self._session.in_thread(turn, habit, lambda: self._step(value, error))
 
-    def _step(self, value: Any, error: BaseException | None) -> tuple[bool, Any]:
-        """Whether it has ended, and what it gives or waits for."""
+    def _step(self, value: Any, error: BaseException | None) -> None:
+        """Take a step, and note whether it was the last, and what it gives or waits for."""
         try:
             if error is not None:
-                return False, self._coroutine.throw(error)
-            return False, self._coroutine.send(value)
+                self._outcome = False, self._coroutine.throw(error)
+            else:
+                self._outcome = False, self._coroutine.send(value)
         except StopIteration as end:
-            return True, end.value
+            self._outcome = True, end.value
 
 
 @contextmanager

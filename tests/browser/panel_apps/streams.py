@@ -8,7 +8,6 @@ import panel as pn
 
 pn.extension()
 hv.extension("bokeh")
-hv.renderer("bokeh").webgl = False  # headless browsers complain of it
 
 points = hv.Points([(0, 0), (1, 1), (2, 4)]).opts(size=12, width=350, height=300)
 tap = hv.streams.Tap(source=points, x=None, y=None)
