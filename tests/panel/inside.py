@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import bokeh.io
+from bokeh.models.widgets import Div
 
 from hyperfocal.document import new_document
 from hyperfocal.panel import find_component_file, is_panels, stands_for, watch
@@ -29,6 +30,7 @@ import panel as pn  # noqa: E402 - this is what the seam waits for
 import param  # noqa: E402
 from bokeh.document import Document  # noqa: E402
 from panel.io.state import set_curdoc, state  # noqa: E402
+from panel.models.markup import HTML  # noqa: E402
 
 HERE = Path(__file__).parent
 READY = {
@@ -64,14 +66,12 @@ def application(doc: Document) -> None:
 
 def bokehs(doc: Document) -> None:
     """A document that has nothing to do with Panel."""
-    doc.add_root(bokeh.models.Div(text="plain"))
+    doc.add_root(Div(text="plain"))
 
 
 async def text_of(context: Any) -> str:
     (session,) = context.sessions
-    (model,) = await session.with_locked_document(
-        lambda doc: list(doc.select({"type": pn.models.HTML}))
-    )
+    (model,) = await session.with_locked_document(lambda doc: list(doc.select({"type": HTML})))
     return str(model.text)
 
 
@@ -81,7 +81,8 @@ async def the_seam_is_there_once() -> None:
     watch()
     assert type(state)._thread_id is before
     assert not any(type(finder).__module__.startswith("hyperfocal") for finder in sys.meta_path)
-    assert pn.__spec__ is not None and pn.__spec__.loader is pn.__loader__
+    spec: Any = pn.__spec__
+    assert spec.loader is pn.__loader__
     assert not type(pn.__loader__).__module__.startswith("hyperfocal")
 
 
@@ -141,7 +142,8 @@ async def the_location_is_that_of_the_page() -> None:
 
     def place(doc: Document) -> None:
         application(doc)
-        seen.append((state.location.pathname, state.location.search))
+        location: Any = state.location
+        seen.append((location.pathname, location.search))
 
     async with running({"/a": place}) as server:
         token = await server.token("/a?x=1&y=2")

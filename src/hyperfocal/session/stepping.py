@@ -43,7 +43,7 @@ class Stepping:
         self._habit = habit
         self._turn = turn
         #: Of the latest step: whether it was the last, and what it gives or waits for.
-        self._outcome: tuple[bool, Any] | None = None
+        self._outcomes: list[tuple[bool, Any]] = []
 
     def __await__(self) -> Generator[Any, Any, Any]:
         value: Any = None
@@ -60,15 +60,15 @@ class Stepping:
                     raise
                 error = raised
                 continue
-            self._outcome = None
+            self._outcomes.clear()
             try:
                 yield from self._step_in(turn, is_ours, value, error).__await__()
             except asyncio.CancelledError as raised:
-                if self._outcome is None or self._outcome[0]:
+                if not self._outcomes or self._outcomes[0][0]:
                     raise  # the coroutine has done that itself, or has ended
                 value, error = None, raised
                 continue
-            done, value = self._outcome
+            done, value = self._outcomes[0]
             if done:
                 return value
             error = None
@@ -114,11 +114,12 @@ class Stepping:
         """Take a step, and note whether it was the last, and what it gives or waits for."""
         try:
             if error is not None:
-                self._outcome = False, self._coroutine.throw(error)
+                outcome = False, self._coroutine.throw(error)
             else:
-                self._outcome = False, self._coroutine.send(value)
+                outcome = False, self._coroutine.send(value)
         except StopIteration as end:
-            self._outcome = True, end.value
+            outcome = True, end.value
+        self._outcomes.append(outcome)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -80,7 +81,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         app_path = request.query_params.get("bokeh-app-path")
         if bundle is not None and bundle.resources is not None and is_panels(session.document):
             async with session.turn() as turn:
-                script = panel_autoload_script(
+                make = partial(
+                    panel_autoload_script,
                     turn.document,
                     visit.token,
                     bundle.resources,
@@ -89,6 +91,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                     app_path=app_path,
                     absolute_url=absolute_url,
                 )
+                script = await session.run_in(turn, panel_autoload_script, make)
         else:
             script = autoload_script(
                 visit.token, element_id, bundle, app_path=app_path, absolute_url=absolute_url
