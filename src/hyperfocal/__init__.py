@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         needs_visitor,
         prewarm_safe,
     )
-    from hyperfocal.server import asgi_app
+    from hyperfocal.server import Server, asgi_app, lifespan
 
 __version__ = "0.1.0.dev0"
 
@@ -25,9 +25,11 @@ __all__ = (
     "ApplicationContext",
     "BokehServerContext",
     "BokehSessionContext",
+    "Server",
     "Settings",
     "__version__",
     "asgi_app",
+    "lifespan",
     "needs_visitor",
     "prewarm_safe",
 )
@@ -36,8 +38,10 @@ _HOMES = {
     "ApplicationContext": "hyperfocal.contexts",
     "BokehServerContext": "hyperfocal.contexts",
     "BokehSessionContext": "hyperfocal.contexts",
+    "Server": "hyperfocal.server",
     "Settings": "hyperfocal.config",
     "asgi_app": "hyperfocal.server",
+    "lifespan": "hyperfocal.server",
     "needs_visitor": "hyperfocal.contexts",
     "prewarm_safe": "hyperfocal.contexts",
 }

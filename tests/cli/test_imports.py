@@ -42,7 +42,9 @@ SOME = {
 NEVER = {"bokeh.server", "tornado"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["config", "--help"], ["--version"]]
+)
 def test_help_is_given_without_anything_heavy(arguments: list[str]) -> None:
     script = (
         "import sys\n"

@@ -194,3 +194,14 @@ async def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -
         bench.turn(lambda: setattr(div, "text", "changed"))  # noqa: B023
         await bench.clock.advance(JOURNEY_S)
     assert len(bench.session._settling._changed) <= 12
+
+
+async def test_what_somebody_changed_who_has_gone_may_still_cross() -> None:
+    """Found by the simulation: the memory of a change went with the client that had made it."""
+    bench = Bench()
+    bench.drag(5, bench.other)
+    bench.session.detach(bench.other, lost=False)
+    bench.drag(7, bench.one)  # made before it heard of the 5, as far as anybody knows
+    before = len(bench.one.messages)
+    await bench.clock.advance(2 * QUIET_S)
+    assert bench.one.told[before:] == [[7]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 
@@ -18,6 +18,7 @@ class Proxy:
         self._flows.set()
         self.refused = 0
         self.port = 0
+        self.passed_bytes = 0  # from the server
 
     @classmethod
     @asynccontextmanager
@@ -62,19 +63,27 @@ class Proxy:
             always = asyncio.Event()
             always.set()
             await asyncio.gather(
-                self._pump(reader, up_writer, always), self._pump(up_reader, writer, self._flows)
+                self._pump(reader, up_writer, always),
+                self._pump(up_reader, writer, self._flows, self._count),
             )
         finally:
             self._writers -= {writer, up_writer}
             writer.transport.abort()
             up_writer.transport.abort()
 
+    def _count(self, size: int) -> None:
+        self.passed_bytes += size
+
     @staticmethod
     async def _pump(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flows: asyncio.Event,
+        count: Callable[[int], object] = lambda size: None,
     ) -> None:
         try:
             while data := await reader.read(65536):
+                count(len(data))
                 await flows.wait()
                 writer.write(data)
                 await writer.drain()

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.server import asgi_app, bind, uvicorn_config
 from hyperfocal.telemetry import Event, Telemetry
@@ -99,6 +100,7 @@ async def running(
     settings: Settings | None = None,
     *,
     configure: Callable[[uvicorn.Config], Any] | None = None,
+    auth: AuthProvider | None = None,
     **changes: Any,
 ) -> AsyncGenerator[Running]:
     """Serve applications on a free port of this machine, in this event loop.
@@ -106,13 +108,15 @@ async def running(
     Args:
         applications: what to serve.
         settings: the settings; by default those with the ``changes``.
-        configure: changes uvicorn's configuration. With ``uds`` in it, ``Running.base`` is moot.
+        configure: changes uvicorn's configuration. With ``uds`` in it, as with
+            ``unix_socket`` in the settings, ``Running.base`` is moot.
+        auth: who may come in.
         changes: settings that differ from the defaults.
     """
     changes.setdefault("websocket_transport", transport)
     chosen = settings or Settings(port=0, address="127.0.0.1", **changes)
     events = Events()
-    app = asgi_app(applications, chosen, telemetry=Telemetry(events))
+    app = asgi_app(applications, chosen, telemetry=Telemetry(events), auth=auth)
     config = uvicorn_config(app, chosen)
     if configure is not None:
         configure(config)
@@ -123,7 +127,9 @@ async def running(
         await asyncio.sleep(0)
         if task.done():
             await task
-    port = sockets[0].getsockname()[1] if sockets else 0
+    port = 0
+    if sockets and chosen.unix_socket is None:
+        port = sockets[0].getsockname()[1]
     try:
         async with httpx.AsyncClient(verify=False) as http:
             scheme = "https" if config.is_ssl else "http"

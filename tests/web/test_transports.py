@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import signal
 import ssl
 from collections.abc import Callable
@@ -13,9 +11,6 @@ from pathlib import Path
 import pytest
 import uvicorn
 from bokeh.util.token import generate_jwt_token, generate_session_id
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from hyperfocal.config import Settings, WebSocketTransport
 from hyperfocal.errors import UsageError
@@ -24,6 +19,7 @@ from hyperfocal.telemetry import ConnectionClosed
 from hyperfocal.testing import WireClient
 from hyperfocal.wire import Kind
 from tests.support.applications import named, tiny
+from tests.support.certificates import make_certificate
 from tests.support.frames import Opcode, frame
 from tests.support.raw import RawClient, info_request
 from tests.support.serving import running, serving, until
@@ -43,27 +39,7 @@ def new_token() -> str:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for this machine and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path
+    return make_certificate(tmp_path_factory.mktemp("tls")).both
 
 
 def tls(certificate: Path) -> Callable[[uvicorn.Config], None]:
@@ -115,7 +91,7 @@ async def test_over_a_unix_socket(either_transport: WebSocketTransport, tmp_path
         config.uds = path
 
     async with (
-        running({"/a": tiny}, configure=configure) as server,
+        running({"/a": tiny}, configure=configure, session_ids="unsigned") as server,
         RawClient.connect(server, new_token(), unix=path) as client,
     ):
         assert server.transports == EXPECTED[either_transport]

@@ -2,6 +2,24 @@
 
 from hyperfocal.application.building import build_document
 from hyperfocal.application.hooks import Hooks
-from hyperfocal.application.loading import Loaded, as_application, describe, load, load_all
+from hyperfocal.application.loading import (
+    Loaded,
+    as_application,
+    describe,
+    load,
+    load_all,
+    load_bokeh_settings,
+)
+from hyperfocal.application.sources import Sources
 
-__all__ = ("Hooks", "Loaded", "as_application", "build_document", "describe", "load", "load_all")
+__all__ = (
+    "Hooks",
+    "Loaded",
+    "Sources",
+    "as_application",
+    "build_document",
+    "describe",
+    "load",
+    "load_all",
+    "load_bokeh_settings",
+)

@@ -19,10 +19,14 @@ from bokeh.application.handlers import (
     NotebookHandler,
     ScriptHandler,
 )
+from bokeh.settings import settings
 
 from hyperfocal.errors import LoadError, UsageError
 
-__all__ = ("Loaded", "as_application", "describe", "load", "load_all")
+__all__ = ("Loaded", "as_application", "describe", "load", "load_all", "load_bokeh_settings")
+
+#: Kinds of pictures, in the order in which they are looked for.
+_PICTURES = (".svg", ".webp", ".png", ".jpg", ".jpeg", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Loaded:
     path: Path
     title: str
     description: str
+    thumbnail: Path | None = None
 
 
 def _handler(path: Path, argv: Sequence[str]) -> Handler:
@@ -75,7 +80,8 @@ def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
     url = handler.url_path() or "/" + absolute.stem
     if not re.fullmatch(r"/[^/?#]+", url):
         raise LoadError(given, f"its name does not make a URL path ({url!r})")
-    return Loaded(url, Application(handler), absolute, *describe(absolute, url))
+    title, description = describe(absolute, url)
+    return Loaded(url, Application(handler), absolute, title, description, thumbnail_of(absolute))
 
 
 def load_all(paths: Sequence[str | Path], argv: Sequence[str] = ()) -> dict[str, Loaded]:
@@ -93,6 +99,18 @@ def load_all(paths: Sequence[str | Path], argv: Sequence[str] = ()) -> dict[str,
     return loaded
 
 
+def load_bokeh_settings(path: str | Path) -> None:
+    """Have Bokeh use this file of its settings (YAML), before variables of the environment.
+
+    Raises:
+        LoadError: Bokeh cannot read it.
+    """
+    try:
+        settings.load_config(path)
+    except Exception as error:
+        raise LoadError(str(path), _one_line(str(error))) from error
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -105,6 +123,19 @@ def describe(path: Path, url: str) -> tuple[str, str]:
     """
     text = _docstring(path)
     return _title_and_description(text) if text else (_named_after(url), "")
+
+
+def thumbnail_of(path: Path) -> Path | None:
+    """The picture that the index page shows of an application, if it has one.
+
+    ``thumbnail.png`` (or another kind of picture) in the application's directory, or
+    ``thumbnails/<name>.png`` beside the script, notebook or directory.
+    """
+    places = [path.parent / "thumbnails" / path.stem]
+    if path.is_dir():
+        places.insert(0, path / "thumbnail")
+    pictures = (Path(f"{place}{suffix}") for place in places for suffix in _PICTURES)
+    return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def _title_and_description(docstring: str) -> tuple[str, str]:

@@ -1,17 +1,25 @@
-"""Who may reach a session: tokens, session ids, origins."""
+"""Who may reach a session: tokens, session ids, origins; and who visitors are: providers."""
 
+from hyperfocal.auth.handler import RequestHandler
 from hyperfocal.auth.origins import OriginPolicy
 from hyperfocal.auth.policy import SessionPolicy
+from hyperfocal.auth.provider import Answer, AuthProvider, SetCookie, Visitor, user_name
 from hyperfocal.auth.signing import make_session_id, sign, verify
 from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload
 
 __all__ = (
+    "Answer",
+    "AuthProvider",
     "OriginPolicy",
+    "RequestHandler",
     "SessionPolicy",
+    "SetCookie",
     "Token",
     "TokenAuthority",
+    "Visitor",
     "dump_payload",
     "make_session_id",
     "sign",
+    "user_name",
     "verify",
 )

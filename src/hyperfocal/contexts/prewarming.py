@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from typing import TypeVar
 from hyperfocal.clock import Clock
 from hyperfocal.errors import BuildError
 from hyperfocal.session import Session
+from hyperfocal.telemetry.memory import resident_bytes
 
 __all__ = ("Ahead", "Demand", "Prewarming", "building_ahead", "needs_visitor", "prewarm_safe")
 
@@ -118,15 +118,6 @@ class Demand:
         wanted = math.ceil(rate * 2 * self._build_s * self._MARGIN)
         affordable = int(self._max_bytes // self._session_bytes)
         return min(max(1, wanted), affordable, self._MAX)
-
-
-def resident_bytes() -> int:
-    """What the process has in memory; 0 where that is not known."""
-    try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 class _State(Enum):

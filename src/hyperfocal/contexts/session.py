@@ -44,6 +44,8 @@ class BokehSessionContext(SessionContext):
         self._destroyed = False
         self._request: SessionRequest | None = None
         self._token_payload: Mapping[str, Any] = {}
+        #: Those of the application that made the session.
+        self._hooks: Any = None
         #: Set while the document is built for a visitor yet to come.
         self._ahead: Ahead | None = None
         set_session_context(document, self)
@@ -90,6 +92,12 @@ class BokehSessionContext(SessionContext):
         """The request that made the session: arguments, cookies, headers."""
         self._look("the request")
         return self._request
+
+    @property
+    def user(self) -> Any:
+        """Who the session was made for, as the auth provider knows them; ``None``: nobody."""
+        request = self.request
+        return request.user if request is not None else None
 
     @property
     def token_payload(self) -> Mapping[str, Any]:

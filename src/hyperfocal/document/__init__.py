@@ -32,6 +32,7 @@ from hyperfocal.document.curdoc import (
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
+    forget_models,
     is_settled,
     mark_seen,
     mark_these_seen,
@@ -46,6 +47,7 @@ from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 from hyperfocal.document.running import script_run, silenced
+from hyperfocal.document.values import Place, set_values, values_of
 
 __all__ = (
     "Change",
@@ -57,6 +59,7 @@ __all__ = (
     "EncodedPatch",
     "Missed",
     "Model",
+    "Place",
     "RecordingCallbackManager",
     "adopt_document",
     "apply_patch",
@@ -68,6 +71,7 @@ __all__ = (
     "encode_changes",
     "encode_document",
     "enter_document",
+    "forget_models",
     "here",
     "is_settled",
     "leave_document",
@@ -81,8 +85,10 @@ __all__ = (
     "script_run",
     "session_created_hook",
     "set_session_context",
+    "set_values",
     "silenced",
     "subject_of",
     "unlocked",
     "unseen_models",
+    "values_of",
 )

@@ -3,6 +3,7 @@
 Knows no HTTP: functions of values to text.
 """
 
+from hyperfocal.pages.development import RESTORE, with_development
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -10,7 +11,8 @@ from hyperfocal.pages.document import (
     page_head,
     page_rest,
 )
-from hyperfocal.pages.index import IndexEntry, index_page
+from hyperfocal.pages.index import Index, IndexEntry
+from hyperfocal.pages.login import login_page
 from hyperfocal.pages.notices import (
     failure_page,
     failure_script,
@@ -22,6 +24,8 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "RESTORE",
+    "Index",
     "IndexEntry",
     "PageBundle",
     "StaticFiles",
@@ -29,12 +33,13 @@ __all__ = (
     "document_page",
     "failure_page",
     "failure_script",
-    "index_page",
     "is_plain",
+    "login_page",
     "notice_page",
     "page_head",
     "page_rest",
     "waiting_end",
     "waiting_failure",
     "waiting_note",
+    "with_development",
 )

@@ -24,6 +24,7 @@ class AdmissionLimits:
         sessions: in all.
         per_application: of one application.
         per_address: of one client address.
+        per_user: of one user.
         per_minute: new ones of one client address, on average; ten seconds' worth at once.
         memory_bytes: no new ones while the process has more in memory.
     """
@@ -31,6 +32,7 @@ class AdmissionLimits:
     sessions: int = 0
     per_application: int = 0
     per_address: int = 0
+    per_user: int = 0
     per_minute: int = 0
     memory_bytes: int = 0
 
@@ -41,6 +43,7 @@ class AdmissionLimits:
             sessions=settings.max_sessions,
             per_application=settings.max_sessions_per_application,
             per_address=settings.max_sessions_per_address,
+            per_user=settings.max_sessions_per_user,
             per_minute=settings.max_new_sessions_per_minute,
             memory_bytes=settings.max_memory_bytes,
         )
@@ -49,12 +52,13 @@ class AdmissionLimits:
 class Seat:
     """The right to one session, from before it is built until it has ended."""
 
-    __slots__ = ("_admission", "address", "url")
+    __slots__ = ("_admission", "address", "url", "user")
 
-    def __init__(self, admission: Admission, url: str, address: str) -> None:
+    def __init__(self, admission: Admission, url: str, address: str, user: str) -> None:
         self._admission: Admission | None = admission
         self.url = url
         self.address = address
+        self.user = user
 
     def free(self) -> None:
         """The session has ended, or was never built. Does nothing the second time."""
@@ -87,6 +91,7 @@ class Admission:
         self._seats = 0
         self._by_url: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
         #: Address -> how many it may still have at once, and when that was so.
         self._allowances: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -95,12 +100,13 @@ class Admission:
         """How many are taken."""
         return self._seats
 
-    def admit(self, url: str, address: str) -> Seat:
+    def admit(self, url: str, address: str, user: str = "") -> Seat:
         """A seat for a session of the application at this URL path.
 
         Args:
             url: the application's URL path.
             address: the client's address; empty where there is none, as on a Unix socket.
+            user: the name of who asks; empty where nobody knows.
 
         Raises:
             BusyError: a limit is reached. Nothing has been taken.
@@ -112,6 +118,8 @@ class Admission:
             raise BusyError("this application has as many sessions as it may", 30)
         if limits.per_address and address and self._by_address[address] >= limits.per_address:
             raise BusyError("your address has as many sessions as it may; close some pages", 30)
+        if limits.per_user and user and self._by_user[user] >= limits.per_user:
+            raise BusyError("you have as many sessions as you may; close some pages", 30)
         if limits.memory_bytes and self._memory() > limits.memory_bytes:
             self.make_room()
             raise BusyError("its memory is short", 30)
@@ -121,7 +129,9 @@ class Admission:
         self._by_url[url] += 1
         if address:
             self._by_address[address] += 1
-        return Seat(self, url, address)
+        if user:
+            self._by_user[user] += 1
+        return Seat(self, url, address, user)
 
     def _spend(self, address: str) -> None:
         """Take one from the address's allowance, a token bucket.
@@ -144,7 +154,11 @@ class Admission:
     def freed(self, seat: Seat) -> None:
         """A seat is free again. Called by ``Seat.free``."""
         self._seats -= 1
-        for counter, key in ((self._by_url, seat.url), (self._by_address, seat.address)):
+        for counter, key in (
+            (self._by_url, seat.url),
+            (self._by_address, seat.address),
+            (self._by_user, seat.user),
+        ):
             if key in counter:
                 counter[key] -= 1
                 if not counter[key]:

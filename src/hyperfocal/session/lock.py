@@ -49,7 +49,7 @@ class TurnLock:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self.release()  # it was handed to us in the moment we were cancelled
-            else:
+            elif waiter in self._waiters:  # a release may have passed over us already
                 self._waiters.remove(waiter)
             raise
 

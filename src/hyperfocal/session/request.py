@@ -50,6 +50,8 @@ class SessionRequest:
         cookies: by name.
         headers: by name, in any spelling.
         uri: path and query as they were requested.
+        user: who asks, as the server's auth provider or the host's middleware knows them;
+            ``None``: nobody in particular.
     """
 
     arguments: Mapping[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
@@ -62,6 +64,7 @@ class SessionRequest:
     path: str = "/"
     query: str = ""
     remote_ip: str = ""
+    user: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", Headers(self.headers))

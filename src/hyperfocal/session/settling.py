@@ -51,7 +51,8 @@ class Settling:
         self._now = now
         self._call_at = call_at
         self._settle = settle
-        #: Subject -> who has changed it (``None``: the application), and when they did so last.
+        #: Subject -> who has changed it (``None``: the application, or somebody who has gone),
+        #: and when they did so last.
         self._changed: dict[object, dict[object, float]] = {}
         self._crossed: dict[tuple[object, object], tuple[float, Change]] = {}
         self._timer: TimerHandle | None = None
@@ -122,10 +123,12 @@ class Settling:
             del self._crossed[key]
 
     def gone(self, client: object) -> None:
-        """The client has gone for good."""
+        """The client has gone for good; its latest changes may still cross those of others."""
         self.forget(client)
         for changed in self._changed.values():
-            changed.pop(client, None)
+            when = changed.pop(client, None)
+            if when is not None:
+                changed[None] = max(when, changed.get(None, when))
 
     def close(self) -> None:
         """Settle nothing more."""

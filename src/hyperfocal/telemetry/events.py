@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,10 +20,12 @@ __all__ = (
     "Event",
     "HookFailed",
     "LoopBlocked",
+    "MemoryUsage",
     "OutboxOverflowed",
     "PatchRefused",
     "SessionCreated",
     "SessionDestroyed",
+    "Statistics",
     "TimerLate",
     "TurnLong",
 )
@@ -335,3 +339,39 @@ class OutboxOverflowed(Event):
             f"{self.url}: a client of session {self.session_id} does not read "
             f"({self.queued_bytes} bytes wait); closing its connection"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics(Event):
+    """How much there is to do, told at intervals.
+
+    ``sessions`` has by URL path how many sessions an application has, and how many of them nobody
+    has open.
+    """
+
+    connections: int
+    sessions: Mapping[str, tuple[int, int]]
+    level: ClassVar[int] = logging.DEBUG
+
+    def words(self) -> str:
+        """One line, and one more for each application."""
+        lines = [f"[pid {os.getpid()}] {self.connections} clients connected"]
+        lines += (
+            f"  {url} has {sessions} sessions with {unused} unused"
+            for url, (sessions, unused) in self.sessions.items()
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUsage(Event):
+    """What the process has in memory, and what it has asked for, in bytes, told at intervals."""
+
+    resident: int
+    virtual: int
+    level: ClassVar[int] = logging.INFO
+
+    def words(self) -> str:
+        """One line for the log."""
+        resident, virtual = self.resident / 2**20, self.virtual / 2**20
+        return f"[pid {os.getpid()}] Memory usage: {resident:.2f} MB (RSS), {virtual:.2f} MB (VMS)"

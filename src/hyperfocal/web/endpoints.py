@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -23,14 +25,22 @@ from hyperfocal.pages import (
     IndexEntry,
     autoload_script,
     failure_script,
-    index_page,
     notice_page,
 )
 from hyperfocal.panel import find_component_file, is_panels, panel_autoload_script
 from hyperfocal.web.pages import PageEndpoint, refused, root_url
 from hyperfocal.web.site import Served, Site
+from hyperfocal.web.static import Folder
 
-__all__ = ("Endpoint", "application_endpoints", "component_file", "health", "index", "not_found")
+__all__ = (
+    "Endpoint",
+    "application_endpoints",
+    "component_file",
+    "health",
+    "index",
+    "not_found",
+    "thumbnail",
+)
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -144,14 +154,27 @@ def index(site: Site) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         root = root_url(site, request)
-        entries = [
-            IndexEntry(root + served.url.lstrip("/"), served.title, served.description)
-            for served in site.served
-        ]
-        if len(entries) == 1:
+        entries = [_entry(served, root) for served in site.served]
+        if len(entries) == 1 and not site.settings.disable_index_redirect:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(entries[0].href + query, status_code=302)
-        return HTMLResponse(index_page(entries))
+        return HTMLResponse(site.index.page(entries, root), headers={"Cache-Control": "no-cache"})
+
+    return endpoint
+
+
+def _entry(served: Served, root: str) -> IndexEntry:
+    href = root + served.url.lstrip("/")
+    thumbnail = f"{href}/thumbnail" if served.thumbnail is not None else None
+    return IndexEntry(href, served.title, served.description, thumbnail, served.url)
+
+
+def thumbnail(path: Path) -> Endpoint:
+    """The picture of an application."""
+    folder = Folder(path.parent)
+
+    async def endpoint(request: Request) -> Response:
+        return await folder.get_response(path.name, request.scope)
 
     return endpoint
 
@@ -166,6 +189,7 @@ def health(site: Site) -> Endpoint:
                 "status": "ok",
                 "applications": len(site.served),
                 "sessions": len(sessions),
+                "tasks": len(asyncio.all_tasks()),
                 "connections": sum(session.connection_count for session in sessions),
                 "events": site.counters.as_dict(),
             },

@@ -15,13 +15,15 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame
 from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.transport import TAKE_OVER, Connect
 
-__all__ = ("HttpLimits", "HttpProtocol", "NativeWebSocketProtocol", "WebSocketProtocol")
+__all__ = ("Deflate", "HttpLimits", "HttpProtocol", "NativeWebSocketProtocol", "WebSocketProtocol")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -206,8 +208,45 @@ class HttpProtocol(HttpToolsProtocol):
         return super()._should_upgrade() and parser.get_method() == b"GET"
 
 
+@dataclass(frozen=True, slots=True)
+class Deflate:
+    """How websockets are compressed (RFC 7692), for clients that want that.
+
+    Attributes:
+        level: zlib's, 0 to 9.
+        memory: zlib's memory level, 1 to 9.
+    """
+
+    level: int
+    memory: int
+
+    @classmethod
+    def of(cls, level: int | None, memory: int | None) -> Deflate:
+        """With zlib's own levels for what is not set."""
+        return cls(6 if level is None else level, 8 if memory is None else memory)
+
+    def factory(self) -> ServerPerMessageDeflateFactory:
+        """What speaks of it in the handshake."""
+        settings = {"level": self.level, "memLevel": self.memory}
+        return ServerPerMessageDeflateFactory(compress_settings=settings)
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Uvicorn's websocket, with a handshake that has been read already."""
+    """Uvicorn's websocket, with a handshake that has been read already.
+
+    Args:
+        deflate: how to compress; not at all with ``None``.
+        options: uvicorn's.
+    """
+
+    def __init__(self, *, deflate: Deflate | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if deflate is not None:
+            self.conn = ServerProtocol(
+                extensions=[deflate.factory()],
+                max_size=self.config.ws_max_size,
+                logger=logging.getLogger("uvicorn.error"),
+            )
 
     def upgrade(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer this request, whose other end asks for a websocket."""

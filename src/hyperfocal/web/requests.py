@@ -10,14 +10,34 @@ from urllib.parse import parse_qsl
 
 from hyperfocal.contexts import SessionRequest
 from hyperfocal.errors import AuthError
+from hyperfocal.pages import RESTORE
 
-__all__ = ("Scope", "header", "is_direct_local", "read_request", "restore_request")
+__all__ = (
+    "USER",
+    "Scope",
+    "header",
+    "is_direct_local",
+    "read_cookies",
+    "read_request",
+    "restore_request",
+)
 
 Scope: TypeAlias = MutableMapping[str, Any]
 
+#: Where a scope has the user, once somebody has asked who that is.
+USER = "hyperfocal.user"
+
 #: A request that bears one of these came through a proxy.
 _PROXY_HEADERS = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+    {
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-scheme",
+    }
 )
 #: Python takes seconds for a cookie with some 10,000 of them (CVE-2024-7592); none has a few.
 _MAX_BACKSLASHES = 256
@@ -30,6 +50,7 @@ _OWN_ARGUMENTS = frozenset(
         "bokeh-autoload-element",
         "bokeh-app-path",
         "bokeh-absolute-url",
+        RESTORE,
     }
 )
 
@@ -46,20 +67,21 @@ def header(scope: Scope, name: bytes) -> str | None:
 def is_direct_local(scope: Scope) -> bool:
     """Whether the request comes straight from this machine, through no proxy.
 
-    A Unix socket has no peer address; whoever may open it is on this machine.
+    A Unix socket has no peer address: it is there for a proxy, which may not say that it is one.
     """
     if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
         return False
     client = scope.get("client")
     if not client:
-        return True
+        return False
     try:
         return ipaddress.ip_address(client[0]).is_loopback
     except ValueError:
         return False
 
 
-def _cookies(text: str) -> dict[str, str]:
+def read_cookies(text: str) -> dict[str, str]:
+    """The cookies in such a header, by name."""
     if text.count("\\") > _MAX_BACKSLASHES:
         return {}
     cookies: SimpleCookie = SimpleCookie()
@@ -91,7 +113,7 @@ def read_request(scope: Scope) -> SessionRequest:
     client = scope.get("client")
     return SessionRequest(
         arguments=arguments,
-        cookies=_cookies(headers.get("cookie", "")),
+        cookies=read_cookies(headers.get("cookie", "")),
         headers=headers,
         method=scope.get("method", "GET"),
         protocol=_SCHEMES.get(str(scope["scheme"]), str(scope["scheme"])),
@@ -100,6 +122,7 @@ def read_request(scope: Scope) -> SessionRequest:
         path=path,
         query=query,
         remote_ip=client[0] if client else "",
+        user=scope.get(USER),
     )
 
 
@@ -132,4 +155,5 @@ def restore_request(own: SessionRequest, payload: Mapping[str, Any]) -> SessionR
         path=own.path,
         query=own.query,
         remote_ip=own.remote_ip,
+        user=own.user,
     )

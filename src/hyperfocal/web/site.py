@@ -9,22 +9,34 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload
+from hyperfocal.auth import (
+    AuthProvider,
+    OriginPolicy,
+    SessionPolicy,
+    TokenAuthority,
+    dump_payload,
+    user_name,
+)
 from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
-from hyperfocal.contexts.prewarming import resident_bytes
 from hyperfocal.document import acceleration
-from hyperfocal.errors import AuthError
-from hyperfocal.pages import StaticFiles
+from hyperfocal.errors import AuthError, UsageError
+from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
+from hyperfocal.telemetry.memory import resident_bytes
+from hyperfocal.web.development import Development
+from hyperfocal.web.disclosure import Disclosure
+from hyperfocal.web.providers import make_provider
+from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
 from hyperfocal.wire import Limits
 
-__all__ = ("Served", "Site", "Visit")
+__all__ = ("Listing", "Served", "Site", "Visit", "make_site")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -49,11 +61,24 @@ class Served:
     context: ApplicationContext
     title: str
     description: str
+    thumbnail: Path | None = None
 
     @property
     def path(self) -> str:
         """The URL path without a slash at its end: "" or "/name"."""
         return self.url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An application to serve: where, and how the index shows it. ``url`` is "/" or "/name"."""
+
+    url: str
+    application: Any
+    title: str
+    description: str
+    thumbnail: Path | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +104,8 @@ class Site:
         clock: tells the time.
         execution: where the applications' plain code runs.
         admission: who may have a session.
+        provider: says who visitors are, and lets nobody in who is nobody; ``None``: everybody
+            may come in.
     """
 
     def __init__(
@@ -92,6 +119,7 @@ class Site:
         clock: Clock,
         execution: Execution,
         admission: Admission,
+        provider: AuthProvider | None = None,
     ) -> None:
         self.served = tuple(served)
         self.settings = settings
@@ -102,8 +130,18 @@ class Site:
         self.clock = clock
         self.execution = execution
         self.admission = admission
+        self.provider = provider
         admission.make_room = self._make_room
+        #: Whether the lifespan has begun.
+        self.begun = False
+        self._late: asyncio.Future[None] | None = None
+        self._forever = contextlib.AsyncExitStack()
+        #: What follows the applications' files, with ``--dev``.
+        self.development: Development | None = None
         self._making_room: asyncio.Task[None] | None = None
+        #: Raises ``ConfigError`` for a template that is none.
+        self.index = Index(settings.index)
+        self._disclosure = Disclosure(settings)
         self.statics = StaticFiles()
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
@@ -120,7 +158,14 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
-        """Load hooks at the start, expiry in between, sessions' and unload hooks at the end."""
+        """Load hooks at the start, expiry in between, sessions' and unload hooks at the end.
+
+        Raises:
+            UsageError: it has begun before.
+        """
+        if self.begun:
+            raise UsageError("the lifespan of this application has begun before")
+        self.begun = True
         for served in self.served:
             loading = served.context.run_load_hook()
             if loading is not None:
@@ -131,7 +176,13 @@ class Site:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
-            yield
+            async with contextlib.AsyncExitStack() as within:
+                await within.enter_async_context(
+                    reporting(self.settings, self.served, self.telemetry)
+                )
+                if self.development is not None:
+                    await within.enter_async_context(self.development.watching())
+                yield
         finally:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -139,6 +190,22 @@ class Site:
             await asyncio.gather(*(self._close(served) for served in self.served))
             self.execution.close()
             watchdog.close()
+
+    async def begin_late(self) -> None:
+        """A request has come, and nobody has begun the lifespan: begin it.
+
+        It is not ended: nobody says when that would be.
+        """
+        if self._late is None:
+            _log.warning(
+                "Whoever serves this application does not run its lifespan. It begins now, and "
+                "hooks will not run at the end. See hyperfocal.lifespan for how to mount it"
+            )
+            self._late = asyncio.ensure_future(self._lifespan_without_end())
+        await asyncio.shield(self._late)
+
+    async def _lifespan_without_end(self) -> None:
+        await self._forever.enter_async_context(self.lifespan())
 
     async def _close(self, served: Served) -> None:
         """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""
@@ -194,8 +261,11 @@ class Site:
         """
         given, known = self._given_session(served, scope, arguments)
         session_id = given if given is not None else self.policy.new_session_id()
-        request = read_request(scope)
-        extra = {**known, **self._process_request(served, request)}
+        whole = read_request(scope)
+        if given is not None:
+            self._check_user(served.context.find_session(given), whole.user)
+        extra = {**known, **self._process_request(served, whole)}
+        request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
         token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
         return Visit(session_id, request, payload, token)
@@ -255,18 +325,36 @@ class Site:
             direct_local=is_direct_local(scope),
             session_exists=existed,
         )
+        own = read_request(scope)
         if existed:  # and has the request of its page
-            return await context.create_session_if_needed(token.session_id), token.page
-        request = restore_request(read_request(scope), token.payload)
+            session = await context.create_session_if_needed(token.session_id)
+            self._check_user(session, own.user)
+            return session, token.page
+        whole = restore_request(own, token.payload)
+        request = self._disclosure(whole)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
-            payload = {**request.payload(), **payload, **self._process_request(served, request)}
+            payload = {**request.payload(), **payload, **self._process_request(served, whole)}
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         if token.signed:
             # The page outlived its session. If it had the document before, it is one that comes
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
         return session, token.page
+
+    @staticmethod
+    def _check_user(session: Session | None, user: Any) -> None:
+        """Raise if the session was made for somebody else.
+
+        Raises:
+            AuthError: it was.
+        """
+        if session is None or session.context is None:
+            return
+        request = session.context.request
+        owner = user_name(request.user) if request is not None else None
+        if owner is not None and user_name(user) != owner:
+            raise AuthError("this session is somebody else's; reload the page")
 
     def check_origin(self, scope: Scope) -> None:
         """Raise unless pages of this origin may connect.
@@ -301,19 +389,24 @@ class Site:
 
 
 def make_site(
-    applications: Iterable[tuple[str, Any, str, str]],
+    applications: Iterable[Listing],
     settings: Settings,
     telemetry: Telemetry,
     *,
     clock: Clock | None = None,
+    provider: AuthProvider | None = None,
 ) -> Site:
     """Assemble a site.
 
     Args:
-        applications: for each one its URL path, the ``Application``, title and description.
+        applications: what is served.
         settings: the settings.
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
+        provider: says who visitors are; by default the one that the settings ask for, if any.
+
+    Raises:
+        UsageError: there cannot be such a provider.
     """
     if settings.accelerate and not acceleration.install():
         _log.info(
@@ -321,6 +414,7 @@ def make_site(
         )
     time = clock if clock is not None else SystemClock()
     secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    chosen = provider if provider is not None else make_provider(settings, secret, time)
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)
     policy = SessionPolicy(
         settings.session_ids, secret, secret_given=settings.secret_key is not None
@@ -329,12 +423,14 @@ def make_site(
     telemetry.subscribe(counters)
     execution = Execution.of(settings, time, telemetry)
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
+    listings = list(applications)
     served = [
         Served(
-            url,
+            one.url,
             ApplicationContext(
-                application,
-                url=settings.prefix + url,
+                one.application,
+                url=settings.prefix + one.url,
+                logout_url=chosen.logout_url if chosen is not None else None,
                 settings=settings,
                 telemetry=telemetry,
                 clock=time,
@@ -342,9 +438,25 @@ def make_site(
                 execution=execution,
                 admission=admission,
             ),
-            title,
-            description,
+            one.title,
+            one.description,
+            one.thumbnail,
         )
-        for url, application, title, description in applications
+        for one in listings
     ]
-    return Site(served, settings, telemetry, counters, tokens, policy, time, execution, admission)
+    site = Site(
+        served,
+        settings,
+        telemetry,
+        counters,
+        tokens,
+        policy,
+        time,
+        execution,
+        admission,
+        chosen,
+    )
+    if settings.dev:
+        paths = {one.url: one.path for one in listings if one.path is not None}
+        site.development = Development(site, paths, settings.arguments, settings.dev_watch)
+    return site

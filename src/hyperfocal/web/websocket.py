@@ -13,7 +13,7 @@ from hyperfocal.web.requests import Scope
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.transport import TAKE_OVER
 
-__all__ = ("NoSuchWebSocket", "WebSocketEndpoint")
+__all__ = ("NoSuchWebSocket", "WebSocketEndpoint", "refuse")
 
 
 class WebSocketEndpoint:
@@ -31,14 +31,14 @@ class WebSocketEndpoint:
             site.check_origin(scope)
             session, page = await site.open_websocket(served, scope, _token(scope))
         except (AuthError, ProtocolError) as error:
-            await _refuse(site, served.url, scope, send, 403, error.reason)
+            await refuse(site, served.url, scope, send, 403, error.reason)
             return
         except BusyError as error:
-            await _refuse(site, served.url, scope, send, 503, f"the server is busy: {error.reason}")
+            await refuse(site, served.url, scope, send, 503, f"the server is busy: {error.reason}")
             return
         except BuildError:
             reason = "the application failed; see the server's log"
-            await _refuse(site, served.url, scope, send, 500, reason)
+            await refuse(site, served.url, scope, send, 500, reason)
             return
         connect = partial(_connect, site, served, session, page, site.may_push(scope))
         outbox_bytes = site.settings.outbox_max_bytes
@@ -74,10 +74,10 @@ class NoSuchWebSocket:
         """Refuse with 404."""
         await receive()  # websocket.connect
         path = str(scope["path"])
-        await _refuse(self._site, path, scope, send, 404, f"no application is served at {path}")
+        await refuse(self._site, path, scope, send, 404, f"no application is served at {path}")
 
 
-async def _refuse(site: Site, url: str, scope: Scope, send: Send, status: int, reason: str) -> None:
+async def refuse(site: Site, url: str, scope: Scope, send: Send, status: int, reason: str) -> None:
     """Answer the handshake with an HTTP status and the reason, where the server can."""
     client = scope.get("client")
     peer = client[0] if client else "a local client"

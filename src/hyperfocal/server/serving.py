@@ -8,24 +8,35 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from hyperfocal.application import Loaded, as_application
-from hyperfocal.config import Settings, WebSocketTransport
-from hyperfocal.errors import UsageError
+from hyperfocal.application import Loaded, as_application, load
+from hyperfocal.auth import AuthProvider
+from hyperfocal.config import Settings, WebSocketTransport, named_settings
+from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
-from hyperfocal.web.site import make_site
+from hyperfocal.web.proxies import behind_proxy
+from hyperfocal.web.site import Listing, make_site
 
-__all__ = ("ListenError", "asgi_app", "bind", "run", "uvicorn_config")
+__all__ = (
+    "HttpServer",
+    "asgi_app",
+    "lifespan",
+    "run",
+    "run_to_the_end",
+    "uvicorn_config",
+)
 
 
 _log = logging.getLogger("hyperfocal")
@@ -35,86 +46,80 @@ _log = logging.getLogger("hyperfocal")
 _SWITCH_S = 0.001
 
 
-class ListenError(UsageError, OSError):
-    """An address cannot be listened on."""
-
-    def __init__(self, address: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {address} port {port}: {reason}")
-        self.address = address
-        self.port = port
-
-
 def asgi_app(
     applications: Mapping[str, Any] | Any,
     settings: Settings | None = None,
     *,
     telemetry: Telemetry | None = None,
+    auth: AuthProvider | None = None,
+    **options: Any,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
 
     Args:
         applications: what to serve by URL path ("/" or "/name"), or a single thing to serve at
-            "/". Each is a ``bokeh.application.Application``, a function of a document, or what
-            ``hyperfocal.application.load`` gives.
-        settings: lifetimes, secrets, origins.
+            "/". Each is a ``bokeh.application.Application``, a function of a document, the path of
+            a script, notebook or folder, or what ``hyperfocal.application.load`` gives.
+        settings: the settings; or give single ones as options.
         telemetry: hears what happens; by default it is logged.
+        auth: says who visitors are, and lets in nobody else; by default the provider that the
+            settings ask for. Without one, applications know the ``user`` of the ASGI scope.
+        options: as on the command line, with underscores, as in ``prefix="/apps"`` or
+            ``allow_websocket_origin=["example.com"]``.
+
+    Its lifespan begins and ends what belongs to the applications. A host that mounts it has to run
+    that: see ``hyperfocal.lifespan``.
 
     Raises:
         UsageError: a URL path does not begin with a slash, or something is not an application.
     """
+    if settings is not None and options:
+        raise UsageError("give settings, or single options, and not both")
+    chosen = settings if settings is not None else named_settings(options)
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
-    served: list[tuple[str, Any, str, str]] = []
+    served: list[Listing] = []
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
-        if isinstance(thing, Loaded):
-            served.append((url, thing.application, thing.title, thing.description))
+        loaded = load(thing) if isinstance(thing, str | Path) else thing
+        if isinstance(loaded, Loaded):
+            served.append(
+                Listing(
+                    url,
+                    loaded.application,
+                    loaded.title,
+                    loaded.description,
+                    loaded.thumbnail,
+                    loaded.path,
+                )
+            )
         else:
             application, title, description = as_application(thing, url)
-            served.append((url, application, title, description))
+            served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    return make_app(make_site(served, settings if settings is not None else Settings(), hub))
+    return make_app(make_site(served, chosen, hub, provider=auth))
 
 
-def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address is set.
+@contextlib.asynccontextmanager
+async def lifespan(*apps: Starlette) -> AsyncGenerator[None]:
+    """Begin what belongs to these applications, and end it behind: for the lifespan of a host.
 
-    Raises:
-        ListenError: the port is in use, may not be used, or there is no such address.
+        @contextlib.asynccontextmanager
+        async def of_host(host):
+            async with hyperfocal.lifespan(dashboards):
+                yield
+
+        host = FastAPI(lifespan=of_host)
+        host.mount("/dashboards", dashboards)
+
+    Args:
+        apps: what ``asgi_app`` gave.
     """
-    if settings.address is not None:
-        return [_listen(settings.address, settings.port)]
-    first = _listen("127.0.0.1", settings.port)
-    try:
-        return [first, _listen("::1", first.getsockname()[1])]
-    except ListenError:
-        return [first]  # no IPv6 here, or somebody else's: browsers fall back to IPv4
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        # With the protocol left at 0, as socket.create_server leaves it, asyncio does not see TCP
-        # in the connections that are accepted and does not turn Nagle's algorithm off: each
-        # small write then waits some 40 ms for the peer's delayed acknowledgement.
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(where)
-            listening.listen(2048)
-        except OSError:
-            listening.close()
-            raise
-    except OSError as error:
-        raise ListenError(address, port, error.strerror or str(error)) from error
-    listening.setblocking(False)
-    return listening
+    async with contextlib.AsyncExitStack() as stack:
+        for app in apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        yield
 
 
 def _not_about_refusals(record: logging.LogRecord) -> bool:
@@ -122,15 +127,34 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM."""
+class HttpServer(uvicorn.Server):
+    """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    Args:
+        config: what ``uvicorn_config`` gave.
+        ready: called when connections are being accepted.
+        heeds_signals: whether the signals are its own; else only ``end`` ends it.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None,
+        *,
+        heeds_signals: bool = True,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._heeds_signals = heeds_signals
         self._asked_to_end = asyncio.Event()
 
+    def end(self) -> None:
+        """Have it end. On the event loop."""
+        self.should_exit = True
+        self._asked_to_end.set()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets=sockets)
         if self.started and self._ready is not None:
             self._ready()
@@ -143,6 +167,10 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Heed the signals within."""
+        if not self._heeds_signals:
+            yield
+            return
         loop = asyncio.get_running_loop()
         serving = asyncio.current_task()
         asked: list[int] = []
@@ -172,15 +200,23 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) -> Any:
+def _websocket_protocol(settings: Settings) -> Any:
     """What makes uvicorn's websocket protocol.
 
     Raises:
-        UsageError: the native transport was asked for, and picows is not to be had.
+        UsageError: the native transport was asked for, and is not to be had.
     """
-    from hyperfocal.web.handover import NativeWebSocketProtocol, WebSocketProtocol
+    from hyperfocal.web.handover import Deflate, NativeWebSocketProtocol, WebSocketProtocol
     from hyperfocal.web.heartbeat import Heartbeat
 
+    chosen = settings.websocket_transport
+    level, memory = settings.websocket_compression_level, settings.websocket_compression_mem_level
+    if level is not None or memory is not None:
+        if chosen is WebSocketTransport.NATIVE:
+            raise ConfigError(
+                "--websocket-transport", str(chosen), "auto or asgi, which can compress"
+            )
+        return partial(WebSocketProtocol, deflate=Deflate.of(level, memory))
     if chosen is WebSocketTransport.ASGI:
         return WebSocketProtocol
     try:
@@ -189,30 +225,59 @@ def _websocket_protocol(chosen: WebSocketTransport, keep_alive_s: float | None) 
         if chosen is WebSocketTransport.NATIVE:
             raise UsageError(f"--websocket-transport native is not possible: {error}") from error
         return WebSocketProtocol
-    return partial(NativeWebSocketProtocol, heartbeat=Heartbeat(keep_alive_s))
+    return partial(
+        NativeWebSocketProtocol, heartbeat=Heartbeat(settings.keep_alive_ms / 1000 or None)
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """The certificate and its key.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    assert settings.ssl_certfile is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    password = settings.ssl_password or ""  # without one, OpenSSL would ask for it at the terminal
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, lambda: password)
+    except OSError as error:  # also what OpenSSL finds wrong
+        reason = error.strerror or str(error) or "it cannot be read"
+        raise ConfigError(
+            "--ssl-certfile",
+            settings.ssl_certfile,
+            "a certificate in PEM, with its private key behind it or in --ssl-keyfile, and in "
+            f"BOKEH_SSL_PASSWORD the key's password if it has one (OpenSSL says: {reason})",
+        ) from error
+    return context
 
 
 def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     """How uvicorn has to run the application so that the settings hold.
 
     Raises:
-        UsageError: a transport was asked for that is not to be had.
+        UsageError: a transport was asked for that is not to be had, or a certificate is not one.
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)
+    tls = _tls(settings) if settings.ssl_certfile is not None else None
+    if settings.use_xheaders:
+        app = behind_proxy(app)
     return uvicorn.Config(
         dated(app),
         log_config=None,
         access_log=False,
         http=http,
-        ws=_websocket_protocol(settings.websocket_transport, keep_alive_s),
+        ws=_websocket_protocol(settings),
         ws_max_size=settings.websocket_max_message_bytes,
         ws_ping_interval=keep_alive_s,
         ws_ping_timeout=keep_alive_s,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=False,  # ours: uvicorn's has a level of its own
+        ssl_context_factory=(lambda config, default: tls) if tls is not None else None,
+        proxy_headers=False,  # ours: uvicorn would believe any proxy on this machine
         timeout_graceful_shutdown=5,
         server_header=False,
         date_header=False,  # ours: uvicorn would wake up ten times a second to know the date
@@ -238,12 +303,12 @@ def run(
     sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = _Uvicorn(config, ready)
+    server = HttpServer(config, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        _run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
+        run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 
 
-def _run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, None]) -> None:
     """Run the server until it has ended, whoever else asks the event loop to end.
 
     An application's ``sys.exit`` in a task of its own leaves the loop by the same way as ours.

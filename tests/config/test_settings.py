@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from hyperfocal.config import SessionIds, Settings
+from hyperfocal.config import OPTIONS, SessionIds, Settings
+from hyperfocal.config.kinds import Whole
+from hyperfocal.config.settings import DEFAULTS
 from hyperfocal.errors import ConfigError, UsageError
 
 #: field, option, lowest value, highest value
 BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("port", "--port", 0, 65535),
+    ("login_lifetime_s", "--login-lifetime", 60, None),
+    ("max_sessions_per_user", "--max-sessions-per-user", 0, None),
     ("token_expiration_s", "--session-token-expiration", 1, None),
     ("unused_session_lifetime_ms", "--unused-session-lifetime", 1, None),
     ("lost_session_lifetime_ms", "--lost-session-lifetime", 1, None),
@@ -21,6 +25,8 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("http_max_header_bytes", "--http-max-header-size", 8192, None),
     ("http_request_timeout_ms", "--http-request-timeout", 1, None),
     ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
+    ("websocket_compression_level", "--websocket-compression-level", 0, 9),
+    ("websocket_compression_mem_level", "--websocket-compression-mem-level", 1, 9),
     ("websocket_max_buffers", "--websocket-max-buffers", 0, None),
     ("outbox_max_bytes", "--outbox-max-bytes", 65536, None),
     ("max_sessions", "--max-sessions", 0, None),
@@ -37,6 +43,8 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("build_queue", "--build-queue", 0, None),
     ("warn_blocked_ms", "--warn-blocked", 0, None),
     ("warn_long_turn_ms", "--warn-long-turn", 0, None),
+    ("stats_log_frequency_ms", "--stats-log-frequency", 0, None),
+    ("mem_log_frequency_ms", "--mem-log-frequency", 0, None),
     ("prewarm", "--prewarm", 0, 1000),
     ("prewarm_max_bytes", "--prewarm-max-bytes", 0, None),
 ]
@@ -74,10 +82,15 @@ def test_a_lost_session_lives_longer_than_the_last_try_of_the_browser() -> None:
 
 
 def test_every_number_has_bounds_and_an_option() -> None:
-    numbers = {
-        spec.name for spec in fields(Settings) if type(getattr(Settings(), spec.name)) is int
-    }
+    numbers = {entry.attribute for entry in OPTIONS if isinstance(entry.kind, Whole)}
     assert numbers == {name for name, *_ in BOUNDS}
+
+
+def test_every_attribute_is_an_entry_of_the_table() -> None:
+    assert sorted(entry.attribute for entry in OPTIONS) == sorted(
+        spec.name for spec in fields(Settings)
+    )
+    assert len({entry.name for entry in OPTIONS}) == len(OPTIONS)
 
 
 @pytest.mark.parametrize(("name", "option", "low", "high"), BOUNDS)
@@ -102,6 +115,8 @@ def test_the_bounds_themselves_are_taken_and_what_is_beyond_is_not(
 def test_what_is_no_whole_number_is_refused(
     name: str, option: str, low: int, high: int | None, value: object
 ) -> None:
+    if value is None and DEFAULTS[name] is None:
+        return
     error = refused(**{name: value})
     assert error.option == option
     assert error.got is value

@@ -1,0 +1,41 @@
+"""The log of ``hyperfocal serve``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from hyperfocal.config import LogLevel, Settings
+from hyperfocal.errors import ConfigError
+
+__all__ = ("start_log",)
+
+
+def start_log(settings: Settings) -> None:
+    """Log as the settings say.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    level = settings.log_level
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if settings.log_file is not None:
+        try:
+            handler = logging.FileHandler(settings.log_file, encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(
+                "--log-file", settings.log_file, f"a file that can be written ({reason})"
+            ) from error
+    logging.basicConfig(
+        level=logging.DEBUG if level is LogLevel.TRACE else level.upper(),
+        format=settings.log_format,
+        handlers=[handler],
+    )
+    if level is LogLevel.TRACE:
+        return
+    # What remains tells the bytes of every frame and the server's own steps.
+    logging.getLogger("asyncio").setLevel(logging.INFO)
+    logging.getLogger("hyperfocal.frames").setLevel(logging.INFO)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
