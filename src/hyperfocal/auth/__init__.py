@@ -5,7 +5,7 @@ from hyperfocal.auth.origins import OriginPolicy
 from hyperfocal.auth.policy import SessionPolicy
 from hyperfocal.auth.provider import Answer, AuthProvider, SetCookie, Visitor, user_name
 from hyperfocal.auth.signing import make_session_id, sign, verify
-from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload
+from hyperfocal.auth.tokens import Token, TokenAuthority, dump_payload, named_session
 
 __all__ = (
     "Answer",
@@ -19,6 +19,7 @@ __all__ = (
     "Visitor",
     "dump_payload",
     "make_session_id",
+    "named_session",
     "sign",
     "user_name",
     "verify",

@@ -31,6 +31,8 @@ class SessionPolicy:
         secret: signs session ids.
         secret_given: the secret was configured, not made up for this run.
         new_id: source of fresh, unsigned ids.
+        owns: whether the session of an id would live in this process; ``None``: any would. Ids for
+            visitors who bring none are such that it does.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class SessionPolicy:
         *,
         secret_given: bool,
         new_id: Callable[[], str] = make_session_id,
+        owns: Callable[[str], bool] | None = None,
     ) -> None:
         self._mode = mode
         self._secret = secret
         self._secret_given = secret_given
         self._new_id = new_id
+        self._owns = owns
 
     def new_session_id(self) -> str:
         """An id for a visitor who brings none.
@@ -54,6 +58,13 @@ class SessionPolicy:
         """
         if self._mode is SessionIds.EXTERNAL_SIGNED:
             raise AuthError("this server takes only sessions with a signed id made elsewhere")
+        session_id = self._draw()
+        if self._owns is not None:
+            while not self._owns(session_id):
+                session_id = self._draw()
+        return session_id
+
+    def _draw(self) -> str:
         if self._mode is SessionIds.UNSIGNED:
             return self._new_id()
         return sign(self._new_id(), self._secret)

@@ -24,7 +24,7 @@ from hyperfocal.auth.signing import decode_base64url, encode_base64url, sign, ve
 from hyperfocal.clock import Clock
 from hyperfocal.errors import AuthError
 
-__all__ = ("Token", "TokenAuthority", "dump_payload")
+__all__ = ("Token", "TokenAuthority", "dump_payload", "named_session")
 
 _NONCE_BYTES = 12
 #: Proxies commonly refuse header lines of over 8 KB, and the token travels in one.
@@ -118,6 +118,15 @@ def _unpack(value: Any, *, wrapped: bool) -> Any:
 
 #: Dictionaries with only this key are taken for ours, and are wrapped where they are not.
 _OURS = ({"bytes"}, {"dict"})
+
+
+def named_session(token: str) -> str | None:
+    """The session that a token names, whoever made it; ``None`` if it is no token."""
+    try:
+        session_id = orjson.loads(decode_base64url(token.partition(".")[0]))["session_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return session_id if isinstance(session_id, str) else None
 
 
 class TokenAuthority:

@@ -61,7 +61,8 @@ def _serve(settings: Settings) -> None:
         sockets = bind(settings)
         settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}
-        app = asgi_app(served, settings, telemetry=Telemetry(LogSubscriber()))
+        several = settings.isolate or settings.num_procs != 1
+        app = None if several else asgi_app(served, settings, telemetry=Telemetry(LogSubscriber()))
 
     def ready() -> None:
         base, urls = _urls(settings, loaded)
@@ -76,6 +77,10 @@ def _serve(settings: Settings) -> None:
             show(urls, settings.browser)
 
     try:
+        if several:
+            from hyperfocal.cluster import serve_with_workers
+
+            sys.exit(serve_with_workers(served, sockets, settings, ready=ready))
         run(app, sockets, settings, ready=ready)
     finally:
         for listening in sockets:

@@ -188,6 +188,20 @@ class Limits:
 class Execution:
     """Where the code of applications runs."""
 
+    num_procs: int = option(
+        "num-procs",
+        Whole(0, 1000),
+        1,
+        "Processes that serve, on one port; with --isolate, for each application. 0: as many as "
+        "there are cores. Limits, such as --max-sessions, are those of each process.",
+    )
+    isolate: bool = option(
+        "isolate",
+        Flag(),
+        False,
+        "Give each application processes of its own, so that one that crashes or runs out of "
+        "memory takes down nothing else.",
+    )
     callback_threads: int = option(
         "callback-threads",
         Whole(0, 1000),

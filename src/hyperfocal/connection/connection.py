@@ -19,6 +19,7 @@ from hyperfocal.document import (
 from hyperfocal.errors import CallbackError, PeerError, RequestError, SessionGoneError
 from hyperfocal.session import Habit, Session, Turn
 from hyperfocal.telemetry import (
+    BegunAfresh,
     CallbackFailed,
     ConnectionClosed,
     ConnectionOpened,
@@ -34,12 +35,16 @@ from hyperfocal.wire import (
     Message,
     ack,
     dump_json,
+    encode,
     error_reply,
     ok_reply,
     reply,
 )
 
 __all__ = ("Connection",)
+
+#: Patches of a client in which to look whether it comes back. It says so at once.
+_LOOKS = 8
 
 #: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
@@ -67,6 +72,8 @@ class Connection:
         may_push: the client may replace the whole document, and set JavaScript callbacks.
         versions: what SERVER-INFO-REPLY says, as ``{"bokeh": ..., "server": ...}``.
         dev: put tracebacks into ERROR replies.
+        afresh: type and data of a message for a page that comes back and finds another session
+            than it had.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class Connection:
         may_push: bool = False,
         versions: dict[str, str] | None = None,
         dev: bool = False,
+        afresh: tuple[str, str] | None = None,
     ) -> None:
         self._session = session
         self._outbox = outbox
@@ -90,6 +98,8 @@ class Connection:
         self._may_push = may_push
         self._versions = versions if versions is not None else {}
         self._dev = dev
+        self._afresh = afresh
+        self._looks = _LOOKS
         self._decoder = Decoder(limits)
         self._open = False
         outbox.on_room = self._has_room
@@ -119,7 +129,8 @@ class Connection:
         Raises:
             SessionGoneError: it is too late.
         """
-        self._session.attach(self, self._page)
+        if self._session.attach(self, self._page):
+            self._afresh = None
         self._open = True
         self._telemetry.emit(ConnectionOpened(self._url, self._session.id))
         self.offer(ack(self._session.message_ids))
@@ -229,6 +240,8 @@ class Connection:
             may_script=self._may_push,
         )
         self._session.subscribe(self)
+        if self._afresh is not None:
+            self._look_whether_it_comes_back(message)
         turn.defined = patch.defined
         callbacks = listeners(turn.document, patch)
         execution = self._session.execution
@@ -253,6 +266,21 @@ class Connection:
             CallbackFailed(self._url, "of a client's change", cause, self._session.id)
         )
         self._reply_error(message, f"a callback failed: {failure.summary}", cause)
+
+    def _look_whether_it_comes_back(self, message: Message) -> None:
+        """The person in front of a page that does has to know that this is not what they had."""
+        assert self._afresh is not None
+        kind, data = self._afresh
+        self._looks -= 1
+        comes_back = _comes_back(message)
+        if comes_back or not self._looks:
+            self._afresh = None
+        if not comes_back:
+            return
+        self._telemetry.emit(BegunAfresh(self._url, self._session.id))
+        event = {"kind": "MessageSent", "msg_type": kind, "msg_data": data}
+        content = dump_json({"events": [event]})
+        self.offer(encode(Kind.PATCH_DOC, content, msgid=self._session.message_ids()))
 
     def _pull(self, message: Message, turn: Turn) -> None:
         turn.flush()  # so that nothing is told twice
@@ -291,6 +319,16 @@ class Connection:
         if self._dev and error is not None:
             trace = "".join(traceback.format_exception(error))
         self.offer(error_reply(self._session.message_ids, message.msgid, text, trace))
+
+
+def _comes_back(message: Message) -> bool:
+    """Whether this is what BokehJS says after it was connected again. A patch that was taken."""
+    return any(
+        event["kind"] == "MessageSent"
+        and isinstance(event["msg_data"], dict)
+        and event["msg_data"].get("name") == "client_reconnected"
+        for event in message.content["events"]
+    )
 
 
 _IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})

@@ -3,6 +3,7 @@
 Knows no HTTP: functions of values to text.
 """
 
+from hyperfocal.pages.afresh import AFRESH_MESSAGE, AFRESH_SCRIPT, AFRESH_TEXT, with_afresh_script
 from hyperfocal.pages.development import RESTORE, with_development
 from hyperfocal.pages.document import (
     autoload_script,
@@ -24,6 +25,9 @@ from hyperfocal.pages.notices import (
 from hyperfocal.pages.resources import PageBundle, StaticFiles
 
 __all__ = (
+    "AFRESH_MESSAGE",
+    "AFRESH_SCRIPT",
+    "AFRESH_TEXT",
     "RESTORE",
     "Index",
     "IndexEntry",
@@ -41,5 +45,6 @@ __all__ = (
     "waiting_end",
     "waiting_failure",
     "waiting_note",
+    "with_afresh_script",
     "with_development",
 )

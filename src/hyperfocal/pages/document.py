@@ -74,6 +74,7 @@ def autoload_script(
     *,
     app_path: str | None,
     absolute_url: str | None,
+    before: str = "",
 ) -> str:
     """The script that loads BokehJS into a page and shows the document in one of its elements.
 
@@ -83,9 +84,12 @@ def autoload_script(
         bundle: what to load; ``None`` where the page has BokehJS already.
         app_path: the application's URL path; ``None`` for the page's own path.
         absolute_url: the application's whole URL, for a page of another origin.
+        before: a script that is run first, when BokehJS is there.
     """
     item = RenderItem(token=token, elementid=element_id, use_for_title=False)  # type: ignore[arg-type]
     script = script_for_render_items({}, [item], app_path=app_path, absolute_url=absolute_url)
+    if before:
+        script = f"{before}\n{script}"
     loads = bundle if bundle is not None else _nothing()
     return fill_autoload(loads.autoload, script, element_id)
 

@@ -7,7 +7,7 @@ import weakref
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bokeh.embed.bundle import Bundle, bundle_for_objs_and_resources, extension_dirs
 from bokeh.model import Model
@@ -76,14 +76,30 @@ def _is_bokehs(model: type[Any]) -> bool:
     return model.__module__.startswith("bokeh.")
 
 
+class SharedFolders(Protocol):
+    """The folders of extensions that pages of any process ask for, where there are several."""
+
+    def publish_folder(self, name: str, path: Path) -> None:
+        """A page of this process asks for an extension's files in this folder."""
+        ...
+
+    def find_folder(self, name: str) -> Path | None:
+        """The folder for which a page of some process has asked."""
+        ...
+
+
 class StaticFiles:
     """The static files that pages need, and the bundle of tags that asks for them.
 
     Pages ask for files under ``<root>static/``, with a ``?v=`` that changes with the content, so
     that browsers may keep them for ever.
+
+    Args:
+        shared: what other processes know of extensions, where there are any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedFolders | None = None) -> None:
+        self._shared = shared
         self._versions: dict[str, str] = {}
         self._known = _KnownModels()
         self._bundles: dict[tuple[str, bool, str], PageBundle] = {}
@@ -96,6 +112,8 @@ class StaticFiles:
     def extension(self, name: str) -> Path | None:
         """The folder behind ``static/extensions/<name>/``, once a page has asked for it."""
         folder = extension_dirs.get(name)
+        if folder is None and self._shared is not None:
+            return self._shared.find_folder(name)
         return Path(folder) if folder is not None else None
 
     def version(self, path: str) -> str:
@@ -129,6 +147,9 @@ class StaticFiles:
             else:
                 resources = Resources(mode=mode)
             bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources), resources)
+            if self._shared is not None:
+                for name, folder in extension_dirs.items():
+                    self._shared.publish_folder(name, Path(folder))
             if len(self._bundles) >= _MAX_BUNDLES:
                 self._bundles.clear()
             self._bundles[key] = bundle

@@ -26,6 +26,7 @@ from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
+from hyperfocal.web.exchange import Arrival, Exchange, Place
 from hyperfocal.web.proxies import behind_proxy
 from hyperfocal.web.site import Listing, make_site
 
@@ -52,6 +53,7 @@ def asgi_app(
     *,
     telemetry: Telemetry | None = None,
     auth: AuthProvider | None = None,
+    place: Place | None = None,
     **options: Any,
 ) -> Starlette:
     """An ASGI application that serves Bokeh applications.
@@ -64,6 +66,7 @@ def asgi_app(
         telemetry: hears what happens; by default it is logged.
         auth: says who visitors are, and lets in nobody else; by default the provider that the
             settings ask for. Without one, applications know the ``user`` of the ASGI scope.
+        place: where this process stands among several that serve the same applications.
         options: as on the command line, with underscores, as in ``prefix="/apps"`` or
             ``allow_websocket_origin=["example.com"]``.
 
@@ -76,6 +79,8 @@ def asgi_app(
     if settings is not None and options:
         raise UsageError("give settings, or single options, and not both")
     chosen = settings if settings is not None else named_settings(options)
+    if place is None and (chosen.isolate or chosen.num_procs != 1):
+        raise UsageError("num_procs and isolate are for `hyperfocal serve`: one process runs this")
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
     served: list[Listing] = []
@@ -98,7 +103,7 @@ def asgi_app(
             application, title, description = as_application(thing, url)
             served.append(Listing(url, application, title, description))
     hub = telemetry if telemetry is not None else Telemetry(LogSubscriber())
-    return make_app(make_site(served, chosen, hub, provider=auth))
+    return make_app(make_site(served, chosen, hub, provider=auth, place=place))
 
 
 @contextlib.asynccontextmanager
@@ -130,10 +135,13 @@ def _not_about_refusals(record: logging.LogRecord) -> bool:
 class HttpServer(uvicorn.Server):
     """Uvicorn that says when it listens, and ends quietly on SIGINT and SIGTERM.
 
+    With an exchange it also serves connections that other processes have accepted.
+
     Args:
         config: what ``uvicorn_config`` gave.
         ready: called when connections are being accepted.
         heeds_signals: whether the signals are its own; else only ``end`` ends it.
+        exchange: passes connections between several processes.
     """
 
     def __init__(
@@ -142,10 +150,13 @@ class HttpServer(uvicorn.Server):
         ready: Callable[[], None] | None,
         *,
         heeds_signals: bool = True,
+        exchange: Exchange | None = None,
     ) -> None:
         super().__init__(config)
         self._ready = ready
         self._heeds_signals = heeds_signals
+        self._exchange = exchange
+        self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_end = asyncio.Event()
 
     def end(self) -> None:
@@ -156,8 +167,43 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets=sockets)
-        if self.started and self._ready is not None:
+        if not self.started:
+            return
+        if self._exchange is not None:
+            self._exchange.open(self._adopt)
+        if self._ready is not None:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; what other processes send from here on waits for the next in this place."""
+        if self._exchange is not None:
+            self._exchange.close()
+        await super().shutdown(sockets=sockets)
+
+    def _adopt(self, connection: socket.socket, arrival: Arrival) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve_arrival(connection, arrival))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _serve_arrival(self, connection: socket.socket, arrival: Arrival) -> None:
+        loop = asyncio.get_running_loop()
+
+        make: Any = self.config.http_protocol_class
+
+        def protocol() -> Any:
+            return make(
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+                _loop=loop,
+                arrival=arrival,
+            )
+
+        try:
+            await loop.connect_accepted_socket(protocol, connection)
+        except OSError as error:  # it has gone meanwhile
+            connection.close()
+            _log.debug("A connection ended on its way to this process: %s", error)
 
     async def main_loop(self) -> None:
         """Wait for the end. Uvicorn's own looks whether it has come, ten times a second."""
@@ -182,6 +228,8 @@ class HttpServer(uvicorn.Server):
 
         def stop(number: int, frame: object) -> None:
             # Runs between two instructions of whatever runs, so also when a callback is stuck.
+            if self._exchange is not None and (asked or number == signal.SIGINT):
+                return  # whoever watches over the processes says so, and ends those that do not
             if asked:
                 os.write(2, b"Stopping at once: asked for a second time\n")
                 os._exit(1)
@@ -252,8 +300,15 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(
+    app: Any, settings: Settings, exchange: Exchange | None = None
+) -> uvicorn.Config:
     """How uvicorn has to run the application so that the settings hold.
+
+    Args:
+        app: what ``asgi_app`` gave.
+        settings: the settings.
+        exchange: passes connections between several processes that serve the same port.
 
     Raises:
         UsageError: a transport was asked for that is not to be had, or a certificate is not one.
@@ -263,6 +318,10 @@ def uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)
+    if exchange is not None:
+        from hyperfocal.web.moving import MovingHttpProtocol
+
+        http = partial(MovingHttpProtocol, limits=limits, exchange=exchange)
     tls = _tls(settings) if settings.ssl_certfile is not None else None
     if settings.use_xheaders:
         app = behind_proxy(app)
@@ -291,6 +350,7 @@ def run(
     settings: Settings,
     *,
     ready: Callable[[], None] | None = None,
+    exchange: Exchange | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; sessions are then closed with their hooks.
 
@@ -299,11 +359,13 @@ def run(
         sockets: what ``bind`` gave.
         settings: the settings with which both were made.
         ready: called when connections are being accepted.
+        exchange: passes connections between several processes that serve the same port. Whoever
+            watches over them sends SIGTERM, once; SIGINT goes to all that a terminal started.
     """
     sys.setswitchinterval(_SWITCH_S)
-    config = uvicorn_config(app, settings)
+    config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = HttpServer(config, ready)
+    server = HttpServer(config, ready, exchange=exchange)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 

@@ -50,6 +50,7 @@ class Presence:
         self._rules = rules
         self._clients: dict[Client, bool] = {}  # client -> it has the document
         self._pages: set[str] = set()
+        self._met: set[str] = set()
         self._lost: dict[str, float] = {}  # page -> when its connection was lost
         self._blocked = 0
         self._idle_since = clock.monotonic()
@@ -63,10 +64,19 @@ class Presence:
         """How many have asked that the session stay."""
         return self._blocked
 
-    def join(self, client: Client, page: str) -> None:
-        """A client of this page has connected; it does not have the document yet."""
+    def join(self, client: Client, page: str) -> bool:
+        """A client of this page has connected; it does not have the document yet.
+
+        Returns:
+            whether one of this page has been here before; past a number of pages that no honest
+            use reaches, every page has.
+        """
         self._clients[client] = False
         self._lost.pop(page, None)
+        if page in self._met or len(self._met) >= _MAX_PAGES:
+            return True
+        self._met.add(page)
+        return False
 
     def subscribe(self, client: Client) -> None:
         """The client gets the document; from here on it gets changes."""

@@ -169,8 +169,11 @@ class Session:
         """How many clients are connected."""
         return len(self._presence)
 
-    def attach(self, client: Client, page: str = "") -> None:
+    def attach(self, client: Client, page: str = "") -> bool:
         """A client has connected. It gets changes once it has the document (``subscribe``).
+
+        Returns:
+            whether a client of this page has been connected to this session before.
 
         Raises:
             SessionGoneError: it is too late.
@@ -180,7 +183,7 @@ class Session:
             raise SessionGoneError(self.id)
         if len(self._presence) >= self._max_connections:
             raise TooManyConnectionsError("this session has as many connections as it may")
-        self._presence.join(client, page)
+        return self._presence.join(client, page)
 
     def subscribe(self, client: Client) -> None:
         """From here on the client gets changes. Call it in the turn that gives it the document."""

@@ -3,6 +3,7 @@
 from hyperfocal.telemetry.events import (
     ApplicationLoaded,
     ApplicationUnloaded,
+    BegunAfresh,
     BuildFailed,
     CallbackFailed,
     CodeMoved,
@@ -28,6 +29,7 @@ from hyperfocal.telemetry.telemetry import Telemetry
 __all__ = (
     "ApplicationLoaded",
     "ApplicationUnloaded",
+    "BegunAfresh",
     "BuildFailed",
     "CallbackFailed",
     "CodeMoved",

@@ -11,6 +11,7 @@ from typing import ClassVar
 __all__ = (
     "ApplicationLoaded",
     "ApplicationUnloaded",
+    "BegunAfresh",
     "BuildFailed",
     "CallbackFailed",
     "CodeMoved",
@@ -112,6 +113,18 @@ class SessionDestroyed(Event):
     def words(self) -> str:
         """One line for the log."""
         return f"{self.url}: session {self.session_id} destroyed ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class BegunAfresh(Event):
+    """A page came back and found another session than it had; it was told so."""
+
+    url: str
+    session_id: str
+
+    def words(self) -> str:
+        """One line for the log."""
+        return f"{self.url}: a page that came back begins anew, with session {self.session_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from starlette.responses import (
 
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
+    AFRESH_SCRIPT,
     IndexEntry,
     autoload_script,
     failure_script,
@@ -104,7 +105,12 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                 script = await session.run_in(turn, panel_autoload_script, make)
         else:
             script = autoload_script(
-                visit.token, element_id, bundle, app_path=app_path, absolute_url=absolute_url
+                visit.token,
+                element_id,
+                bundle,
+                app_path=app_path,
+                absolute_url=absolute_url,
+                before=AFRESH_SCRIPT,
             )
         return _script(script, 200, cors)
 
@@ -184,6 +190,7 @@ def health(site: Site) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         sessions = [session for served in site.served for session in served.context.sessions]
+        everywhere = site.place.health() if site.place is not None else {}
         return JSONResponse(
             {
                 "status": "ok",
@@ -192,6 +199,7 @@ def health(site: Site) -> Endpoint:
                 "tasks": len(asyncio.all_tasks()),
                 "connections": sum(session.connection_count for session in sessions),
                 "events": site.counters.as_dict(),
+                **everywhere,
             },
             headers={"Cache-Control": "no-store"},
         )

@@ -179,7 +179,15 @@ class HttpProtocol(HttpToolsProtocol):
                 f"HTTP/1.1 {status} {reason.phrase}\r\ncontent-type: text/plain\r\n"
                 f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
             )
-            self.transport.write(head.encode() + text)
+            self._close_with(head.encode() + text)
+        else:
+            self._close_with(b"")
+
+    def _close_with(self, response: bytes) -> None:
+        """Write this, the last that the client gets, and close."""
+        self._refused = True
+        if response:
+            self.transport.write(response)
         if not self.transport.can_write_eof():
             self.transport.close()
             return

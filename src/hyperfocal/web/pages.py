@@ -23,6 +23,7 @@ from hyperfocal.pages import (
     waiting_end,
     waiting_failure,
     waiting_note,
+    with_afresh_script,
     with_development,
 )
 from hyperfocal.panel import is_panels
@@ -138,7 +139,7 @@ class PageEndpoint:
         except Exception as raised:  # the application's template, most likely
             raise self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None
-        html = self._developed(request, html, visit.session_id)
+        html = self._developed(request, with_afresh_script(html), visit.session_id)
         return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
 
     def _tags(self, request: Request) -> PageBundle:
@@ -168,7 +169,7 @@ class PageEndpoint:
             session = await making
             async with session.turn() as turn:
                 if is_plain(turn.document) and self._tags(request) is bundle:
-                    rest = page_rest(turn.document, visit.token)
+                    rest = with_afresh_script(page_rest(turn.document, visit.token))
                 else:
                     self._has_surprised = True
                     rest = _RELOAD

@@ -24,13 +24,14 @@ from hyperfocal.clock import Clock, SystemClock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
-from hyperfocal.errors import AuthError, UsageError
+from hyperfocal.errors import AuthError, BusyError, UsageError
 from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
 from hyperfocal.web.development import Development
 from hyperfocal.web.disclosure import Disclosure
+from hyperfocal.web.exchange import Place
 from hyperfocal.web.providers import make_provider
 from hyperfocal.web.reports import reporting
 from hyperfocal.web.requests import Scope, header, is_direct_local, read_request, restore_request
@@ -106,6 +107,7 @@ class Site:
         admission: who may have a session.
         provider: says who visitors are, and lets nobody in who is nobody; ``None``: everybody
             may come in.
+        place: where this process stands among several; ``None``: it is the only one.
     """
 
     def __init__(
@@ -120,8 +122,12 @@ class Site:
         execution: Execution,
         admission: Admission,
         provider: AuthProvider | None = None,
+        place: Place | None = None,
     ) -> None:
         self.served = tuple(served)
+        self.place = place
+        #: Those that run in this process; the others are shown, and run elsewhere.
+        self.running = tuple(one for one in self.served if place is None or place.runs(one.url))
         self.settings = settings
         self.telemetry = telemetry
         self.counters = counters
@@ -142,7 +148,7 @@ class Site:
         #: Raises ``ConfigError`` for a template that is none.
         self.index = Index(settings.index)
         self._disclosure = Disclosure(settings)
-        self.statics = StaticFiles()
+        self.statics = StaticFiles(place)
         self.origins = OriginPolicy(settings.websocket_origins or _LOCAL_ORIGINS)
         self.limits = Limits(
             message_bytes=settings.websocket_max_message_bytes,
@@ -166,7 +172,7 @@ class Site:
         if self.begun:
             raise UsageError("the lifespan of this application has begun before")
         self.begun = True
-        for served in self.served:
+        for served in self.running:
             loading = served.context.run_load_hook()
             if loading is not None:
                 await loading
@@ -178,7 +184,7 @@ class Site:
         try:
             async with contextlib.AsyncExitStack() as within:
                 await within.enter_async_context(
-                    reporting(self.settings, self.served, self.telemetry)
+                    reporting(self.settings, self.running, self.telemetry)
                 )
                 if self.development is not None:
                     await within.enter_async_context(self.development.watching())
@@ -187,7 +193,7 @@ class Site:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-            await asyncio.gather(*(self._close(served) for served in self.served))
+            await asyncio.gather(*(self._close(served) for served in self.running))
             self.execution.close()
             watchdog.close()
 
@@ -222,7 +228,7 @@ class Site:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self.settings.check_unused_sessions_ms / 1000)
-            for served in self.served:
+            for served in self.running:
                 try:
                     async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                         await served.context.expire()
@@ -238,7 +244,7 @@ class Site:
 
     async def _discard_unused(self) -> None:
         ended = 0
-        for served in self.served:
+        for served in self.running:
             ended += await served.context.discard_unused(_UNUSED_S, "memory is short")
         _log.warning(
             "The process has more in memory than --max-memory allows: visitors are sent away, and "
@@ -275,8 +281,9 @@ class Site:
 
         Raises:
             BuildError: the application failed.
-            BusyError: too many sessions are being made.
+            BusyError: too many sessions are being made, or it lives in another process.
         """
+        self._check_owned(served, visit.session_id)
         return await served.context.create_session_if_needed(
             visit.session_id, visit.request, payload=visit.payload
         )
@@ -315,8 +322,10 @@ class Site:
         Raises:
             AuthError: the token is not taken.
             BuildError: the application failed.
+            BusyError: there are too many sessions, or it lives in another process.
         """
         token = self.tokens.read(token_text)
+        self._check_owned(served, token.session_id)
         context = served.context
         existed = context.knows(token.session_id)
         self.policy.check_token(
@@ -341,6 +350,16 @@ class Site:
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
         return session, token.page
+
+    def _check_owned(self, served: Served, session_id: str) -> None:
+        """Raise where a session would be made twice. Requests are brought to the right process.
+
+        Raises:
+            BusyError: this one is not.
+        """
+        place = self.place
+        if place is not None and not (place.runs(served.url) and place.owns(session_id)):
+            raise BusyError("the session lives in another process; please try again", 1)
 
     @staticmethod
     def _check_user(session: Session | None, user: Any) -> None:
@@ -395,6 +414,7 @@ def make_site(
     *,
     clock: Clock | None = None,
     provider: AuthProvider | None = None,
+    place: Place | None = None,
 ) -> Site:
     """Assemble a site.
 
@@ -407,23 +427,29 @@ def make_site(
 
     Raises:
         UsageError: there cannot be such a provider.
+        place: where this process stands among several that serve the same applications.
     """
+    listed = list(applications)
     if settings.accelerate and not acceleration.install():
         _log.info(
             "Documents are built at Bokeh's own pace: its release %s is unknown", version("bokeh")
         )
     time = clock if clock is not None else SystemClock()
-    secret = settings.secret_key if settings.secret_key is not None else secrets.token_bytes(32)
+    made_up = secrets.token_bytes(32) if place is None else place.secret
+    secret = settings.secret_key if settings.secret_key is not None else made_up
     chosen = provider if provider is not None else make_provider(settings, secret, time)
     tokens = TokenAuthority(secret, time, settings.token_expiration_s)
     policy = SessionPolicy(
-        settings.session_ids, secret, secret_given=settings.secret_key is not None
+        settings.session_ids,
+        secret,
+        secret_given=settings.secret_key is not None,
+        # Where nothing runs no session is made, and no id would do.
+        owns=place.owns if place and any(place.runs(one.url) for one in listed) else None,
     )
     counters = Counters()
     telemetry.subscribe(counters)
     execution = Execution.of(settings, time, telemetry)
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
-    listings = list(applications)
     served = [
         Served(
             one.url,
@@ -442,7 +468,7 @@ def make_site(
             one.description,
             one.thumbnail,
         )
-        for one in listings
+        for one in listed
     ]
     site = Site(
         served,
@@ -455,8 +481,9 @@ def make_site(
         execution,
         admission,
         chosen,
+        place,
     )
     if settings.dev:
-        paths = {one.url: one.path for one in listings if one.path is not None}
+        paths = {one.url: one.path for one in listed if one.path is not None}
         site.development = Development(site, paths, settings.arguments, settings.dev_watch)
     return site

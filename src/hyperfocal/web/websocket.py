@@ -6,6 +6,7 @@ from functools import partial
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.errors import AuthError, BuildError, BusyError, ProtocolError
+from hyperfocal.pages import AFRESH_MESSAGE, AFRESH_TEXT
 from hyperfocal.session import Session
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.asgi import AsgiTransport, Receive, Send
@@ -61,6 +62,7 @@ def _connect(
         may_push=may_push,
         versions=site.versions,
         dev=site.settings.dev,
+        afresh=(AFRESH_MESSAGE, AFRESH_TEXT),
     )
 
 

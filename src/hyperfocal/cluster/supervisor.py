@@ -1,0 +1,259 @@
+"""Watches over the processes of a server: starts them, replaces those that die, ends them.
+
+Plain code without threads and without an event loop: whatever forks must have neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hyperfocal.cluster.backoff import Backoff
+from hyperfocal.cluster.board import Board, State
+from hyperfocal.cluster.channel import Channel, Note, Word
+from hyperfocal.cluster.roster import Member, Roster
+
+__all__ = ("GRACE_S", "Supervisor")
+
+_log = logging.getLogger("hyperfocal")
+
+#: Seconds that processes have to end when they are asked to. Hooks have their own, shorter times.
+GRACE_S = 30.0
+_SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
+#: What a process writes to say that it takes connections. No signal has this number.
+_NEWS = b"\0"
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place for a process, and who fills it."""
+
+    member: Member
+    pid: int = 0
+    started_at: float = 0.0
+    due_at: float | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Supervisor:
+    """Runs one process for each member of a roster.
+
+    Args:
+        roster: the processes.
+        board: says what has become of each.
+        channels: the ways to each.
+        ready: called when each process has taken connections, or died, for the first time.
+        sockets: on which the processes listen; closed when they are to end.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        board: Board,
+        channels: Sequence[Channel],
+        ready: Callable[[], None],
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
+        self._sockets = sockets
+        self._door = roster.door
+        self._channels = channels
+        self._places = [_Place(member) for member in roster.members]
+        self._board = board
+        self._ready: Callable[[], None] | None = ready
+        self._heard, self._news = socket.socketpair()
+        #: Has an end when this process has, whatever its end was.
+        self._lifeline, self._life = os.pipe()
+        self._stopping_since: float | None = None
+        self._status = 0
+
+    @property
+    def lifeline(self) -> int:
+        """A descriptor that becomes readable in the other processes when this one is no more."""
+        return self._lifeline
+
+    def tell(self) -> None:
+        """In one of the processes: it takes connections."""
+        self._news.send(_NEWS)
+
+    def run(self) -> Member | int:
+        """Start the processes and watch over them until SIGINT or SIGTERM.
+
+        Returns:
+            in this process, the exit status, in the end; and in each of the others, which member
+            it is. They have to leave by the same way, so that what was opened is closed.
+        """
+        for end in (self._heard, self._news):
+            end.setblocking(False)
+        before = {number: signal.signal(number, _heed) for number in _SIGNALS}
+        wakeup = signal.set_wakeup_fd(self._news.fileno(), warn_on_full_buffer=False)
+        for place in self._places:
+            if self._start(place):
+                return place.member
+        while self._stopping_since is None or any(place.pid for place in self._places):
+            self._wait()
+            member = self._look()
+            if member is not None:
+                return member
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return self._status
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Until there is news, or something is due."""
+        due = [place.due_at for place in self._places if place.due_at is not None]
+        if self._stopping_since is not None:
+            due.append(self._stopping_since + GRACE_S)
+        timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        select.select([self._heard], [], [], timeout)
+        try:
+            heard = self._heard.recv(4096)
+        except BlockingIOError:
+            return
+        for number in heard:
+            if number in (signal.SIGINT, signal.SIGTERM):
+                self._stop()
+
+    def _look(self) -> Member | None:
+        """See who has died, and start who is due."""
+        now = time.monotonic()
+        for place in self._places:
+            self._bury(place, now)
+        self._say_ready()
+        if self._stopping_since is not None:
+            if now >= self._stopping_since + GRACE_S:
+                self._kill(f"did not end within {GRACE_S:g} seconds")
+            return None
+        for place in self._places:
+            if place.due_at is not None and now >= place.due_at and self._start(place):
+                return place.member
+        return None
+
+    def _say_ready(self) -> None:
+        if self._ready is None or self._stopping_since is not None:
+            return
+        slots = [place.member.slot for place in self._places]
+        if all(
+            self._board.state(slot) is State.READY or self._board.starts(slot) > 1 for slot in slots
+        ):
+            ready, self._ready = self._ready, None
+            ready()
+
+    def _bury(self, place: _Place, now: float) -> None:
+        if not place.pid:
+            return
+        pid, status = os.waitpid(place.pid, os.WNOHANG)
+        if not pid:
+            return
+        place.pid = 0
+        slot, name = place.member.slot, place.member.name
+        code = os.waitstatus_to_exitcode(status)
+        self._board.set_state(slot, State.DOWN)
+        if self._door is not None:
+            note = Note(Word.DIED, slot, self._board.starts(slot))
+            self._channels[self._door].notify(note)
+        if self._stopping_since is not None:
+            # One that has no handler yet when it is asked to end has nothing to clean up.
+            if code not in (0, -signal.SIGTERM):
+                _log.error("%s (process %d) %s", _named(name), pid, _cause(code))
+                self._status = 1
+            return
+        delay = place.backoff.died(now - place.started_at)
+        place.due_at = now + delay
+        if not delay:
+            self._board.set_state(slot, State.STARTING)  # what comes meanwhile may wait
+        when = f"in {delay:g} s" if delay else "at once"
+        deaths = place.backoff.deaths
+        again = f", for the {_ordinal(deaths)} time in a row" if deaths > 1 else ""
+        _log.error(
+            "%s (process %d) %s%s; its sessions are lost. Starting it again %s",
+            _named(name), pid, _cause(code), again, when,
+        )  # fmt: skip
+
+    # --- what to do -----------------------------------------------------------------------------
+
+    def _start(self, place: _Place) -> bool:
+        """Fork a process. True in the new one."""
+        place.due_at = None
+        place.started_at = time.monotonic()
+        self._board.begins(place.member.slot)
+        # What arrives now is for whoever has set up its handlers.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            place.pid = os.fork()
+            if place.pid == 0:
+                self._become()
+                return True
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        return False
+
+    def _become(self) -> None:
+        """In the new process: part with what is the supervisor's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # A terminal sends it to all; the supervisor says what it means.
+        signal.signal(signal.SIGINT, _heed)
+        os.close(self._life)
+        self._heard.close()
+
+    def _stop(self) -> None:
+        if self._stopping_since is not None:
+            self._kill("was stopped at once: asked for a second time")
+            return
+        self._stopping_since = time.monotonic()
+        for listening in self._sockets:  # with the last copy, nobody waits to be accepted
+            listening.close()
+        for place in self._places:
+            place.due_at = None
+            if place.pid:
+                _send(place.pid, signal.SIGTERM)
+
+    def _kill(self, why: str) -> None:
+        self._status = 1
+        for place in self._places:
+            if place.pid:
+                _log.error("%s (process %d) %s", _named(place.member.name), place.pid, why)
+                _send(place.pid, signal.SIGKILL)
+        self._stopping_since = time.monotonic()
+
+
+def _heed(number: int, frame: object) -> None:
+    """A handler, so that the signal is heard; what to do about it is decided elsewhere."""
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _named(name: str) -> str:
+    """At the beginning of a sentence."""
+    return f"The worker of {name}" if name.startswith("/") else f"The {name}"
+
+
+def _cause(code: int) -> str:
+    if code >= 0:
+        return f"ended by itself with status {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    # The system does not say why it killed a process; this is what it does when memory is short.
+    hint = " (is memory short?)" if -code == signal.SIGKILL else ""
+    return f"was ended by {name}{hint}"
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
