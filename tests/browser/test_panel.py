@@ -173,7 +173,7 @@ async def test_periodic_callbacks_tick_and_stop(panel: PanelTab) -> None:
     await panel.sees("running False")
     plain, later = await panel.number("plain"), await panel.number("async")
     await panel.sees(re.compile("|".join(rf"^async {later + more}$" for more in range(10, 99))))
-    assert await panel.number("plain") <= plain + 1  # which was on its way
+    assert await panel.number("plain") <= plain + 2  # which were on their way
     assert await panel.number("limited") == 3
 
 

@@ -214,6 +214,25 @@ async def scripts_that_run_side_by_side_leave_bokeh_as_it_was() -> None:
     assert bokeh.io.show is before
 
 
+async def hooks_at_the_beginning_and_the_end_of_sessions_are_called() -> None:
+    created: list[str] = []
+    destroyed: list[Any] = []
+    state.on_session_created(lambda context: created.append(context.id))
+    state.on_session_destroyed(destroyed.append)
+    try:
+        async with running({"/a": application, "/b": bokehs}) as server:
+            await server.page("/b")
+            await server.page("/a")
+            (session,) = server.context("/a").sessions
+            assert created == [session.id]  # Bokeh's has nothing to do with it
+            context = session.context
+            await server.context("/a").discard(session, "test")
+            assert destroyed == [context]
+    finally:
+        state._on_session_created.clear()
+        state._on_session_destroyed.clear()
+
+
 async def threads_may_be_busy_at_the_same_time() -> None:
     told: list[bool] = []
     watcher = state.param.watch(lambda event: told.append(event.new), "busy")
@@ -246,6 +265,7 @@ CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
         component_files_are_served,
         callbacks_are_known_by_what_they_stand_for,
         scripts_that_run_side_by_side_leave_bokeh_as_it_was,
+        hooks_at_the_beginning_and_the_end_of_sessions_are_called,
         threads_may_be_busy_at_the_same_time,
     )
 }

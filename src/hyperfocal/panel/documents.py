@@ -31,7 +31,7 @@ def _state() -> Any:
 
 def is_panels(document: Document) -> bool:
     """Whether an application has filled the document with Panel's help."""
-    return document in _panels
+    return "panel" in sys.modules and document in _panels
 
 
 def begin(document: Document, application: object) -> None:
