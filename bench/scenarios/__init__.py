@@ -8,6 +8,7 @@ from bench.scenarios import (
     idle,
     isolation,
     opening,
+    processes,
     roundtrip,
     startup,
     streaming,
@@ -15,7 +16,18 @@ from bench.scenarios import (
 
 __all__ = ("SCENARIOS",)
 
-_PARTS = (roundtrip, opening, encoding, idle, streaming, broadcast, isolation, echo, startup)
+_PARTS = (
+    roundtrip,
+    opening,
+    encoding,
+    idle,
+    streaming,
+    broadcast,
+    isolation,
+    echo,
+    startup,
+    processes,
+)
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario for part in _PARTS for scenario in part.SCENARIOS
