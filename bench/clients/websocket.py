@@ -108,6 +108,16 @@ class WebSocket(asyncio.Protocol):
                 parts.append(b"%c\xfe%b\0\0\0\0%b" % (first, size.to_bytes(2), payload))
         self._transport.write(b"".join(parts))
 
+    def stop_reading(self) -> None:
+        """Leave what comes from now on where it is."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def vanish(self) -> None:
+        """Be gone without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def close(self) -> None:
         """Close as a page does that is left, and wait for the end."""
         self.write(_CLOSE, (1001).to_bytes(2))

@@ -11,14 +11,14 @@ from bench.clients.bokeh import Session, slider_change
 from bench.peers import BOKEH_FAMILY, Bench, Server
 from bench.scenarios.load import drive, sample, simultaneous_visits
 
-__all__ = ("SCENARIOS",)
+__all__ = ("SCENARIOS", "Person")
 
 _PEOPLE = 50
 #: Seconds between two moves of one person.
 _PACE_S = 0.2
 
 
-class _Person:
+class Person:
     """Moves their slider at their own pace, as long as the answers keep up with it."""
 
     def __init__(self, session: Session, tally: Tally, pace_s: float, name: str = "slider") -> None:
@@ -53,11 +53,11 @@ def _felt(slow: str | None) -> Run:
         tally, other = Tally(), Tally()
         loop = asyncio.get_running_loop()
         for number, session in enumerate(sessions[1:]):
-            person = _Person(session, tally, _PACE_S)
+            person = Person(session, tally, _PACE_S)
             loop.call_later(_PACE_S * number / len(sessions), person.move)
         await asyncio.sleep(1.0)  # in which everybody's callbacks have run before
         if slow is not None:
-            _Person(sessions[0], other, 0.0, slow).move()
+            Person(sessions[0], other, 0.0, slow).move()
         tally.latencies_s.clear()
         start, before, used = time.perf_counter(), time.process_time(), server.cpu_s()
         await asyncio.sleep(max(1.0 if bench.quick else 9.0, bench.duration_s))

@@ -73,6 +73,7 @@ def test_bokehs_file_of_settings_is_ours_and_bokehs(app: Path, tmp_path: Path) -
         page = httpx.get(f"{server.base}/hello").text
         assert "https://cdn.bokeh.org/bokeh/release/" in page
         assert len(page) < 20_000
+        assert f"Settings come from {config}\n" in server.text
         server.stop()
     assert "created in" in server.text  # said at level debug
 

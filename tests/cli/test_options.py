@@ -57,6 +57,7 @@ def test_config_shows_what_is_in_force_and_where_it_comes_from(tmp_path: Path) -
     done = run(
         "config", "a.py", "--port", "1", "--no-show", "--args", "--port", "2",
         HYPERFOCAL_ADDRESS="::", HYPERFOCAL_MAX_SESIONS="3", BOKEH_SECRET_KEY="hidden",
+        HYPERFOCAL_SSL_PASSWORD="hidden",
     )  # fmt: skip
     assert done.exit_code == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
@@ -68,6 +69,7 @@ def test_config_shows_what_is_in_force_and_where_it_comes_from(tmp_path: Path) -
     assert 'prefix = "/x" # prefix in hyperfocal.toml' in lines
     assert "dev = false # default" in lines
     assert "# secret-key = (not shown) # BOKEH_SECRET_KEY" in lines
+    assert "# ssl-password = (not shown) # HYPERFOCAL_SSL_PASSWORD" in lines
     assert "hidden" not in done.output
     assert "HYPERFOCAL_MAX_SESIONS sets nothing; did you mean HYPERFOCAL_MAX_SESSIONS?" in (
         done.stderr
@@ -147,3 +149,15 @@ def test_the_browser_that_is_shown_is_the_one_that_is_named(
     assert browser.opened == ["http://a/"]
     show(["http://c/"], "nobodys")
     assert "cannot open http://c/: could not locate runnable browser" in caplog.text
+
+
+def test_files_behind_dev_are_watched_where_applications_come_before(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("")
+    behind = ["config", str(app), "--dev", "one.csv", "two", "--port", "0"]
+    shown = CliRunner().invoke(main, behind).output
+    assert "dev = true" in shown
+    assert 'dev-watch = ["one.csv", "two"]' in shown
+    shown = CliRunner().invoke(main, ["config", "--dev", str(app)]).output
+    assert "dev = true" in shown
+    assert f'applications = ["{app}"]' in shown

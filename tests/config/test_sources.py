@@ -65,6 +65,8 @@ def test_each_source_goes_before_those_below_it(found: Resolve, tmp_path: Path) 
     command = {"use_config": str(asked)}
     assert port(command, **environ) == (5, f"default_server_port in {asked}")
     assert port({**command, "port": "6"}, **environ) == (6, "--port")
+    files = (str(asked), "hyperfocal.toml", str(home / "bokeh.yaml"))
+    assert found(command).files == files
 
 
 def test_a_file_of_settings_may_be_elsewhere(found: Resolve, tmp_path: Path) -> None:
@@ -199,6 +201,9 @@ def test_an_empty_file_says_nothing(found: Resolve, tmp_path: Path) -> None:
         ("BOKEH_ICO_PATH", "default-dev", "ico_path", "default"),
         ("BOKEH_SSL_CERTFILE", __file__, "ssl_certfile", __file__),
         ("BOKEH_SSL_PASSWORD", "p", "ssl_password", "p"),
+        ("BOKEH_AUTH_MODULE", __file__, "auth_module", __file__),
+        ("BOKEH_COOKIE_SECRET", "c", "cookie_secret", "c"),
+        ("BOKEH_XSRF_COOKIES", "yes", "xsrf_cookies", True),
         ("BOKEH_BROWSER", "none", "browser", "none"),
         ("BOKEH_PY_LOG_LEVEL", "warn", "log_level", LogLevel.WARNING),
         ("BOKEH_PY_LOG_LEVEL", "none", "log_level", LogLevel.INFO),

@@ -97,6 +97,8 @@ class Visitor:
     arguments: dict[str, list[str]]
     cookies: dict[str, str]
     headers: dict[str, str]
+    address: str
+    protocol: str
     visitor: str | None
     argv: list[str]
 

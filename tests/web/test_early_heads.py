@@ -13,7 +13,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.models.widgets import Div
 
-from hyperfocal.document.documents import _forget_models
+from hyperfocal.document.documents import forget_models
 from hyperfocal.telemetry import BuildFailed
 from hyperfocal.testing import WireClient, page_token
 from tests.support.serving import Running, running, until
@@ -155,7 +155,7 @@ def own_model(document: Document) -> None:
 def _no_fresh_model() -> Generator[None]:
     yield
     globals().pop("Fresh", None)
-    _forget_models({__name__})
+    forget_models({__name__})
 
 
 @pytest.mark.usefixtures("_no_fresh_model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import stat
@@ -49,17 +50,37 @@ async def test_requests_of_a_unix_socket_choose_no_sessions(tmp_path: Path) -> N
     assert page.status_code == 403
 
 
+def test_a_socket_is_removed_by_whoever_has_bound_it_and_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    (of_parent,) = bind(Settings(unix_socket=str(path)))
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: 0)
+        of_parent.close()
+    assert path.exists()
+    (mine,) = bind(Settings(unix_socket=str(path)))
+    path.unlink()
+    (other,) = bind(Settings(unix_socket=str(path)))
+    mine.close()
+    assert path.exists()
+    other.close()
+    assert not path.exists()
+
+
 def test_the_mode_of_a_unix_socket_is_what_the_settings_say(tmp_path: Path) -> None:
     path = tmp_path / "s"
     (listening,) = bind(Settings(unix_socket=str(path), unix_socket_mode=0o660))
-    listening.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    listening.close()
 
 
 def test_a_socket_that_a_dead_server_left_is_taken_over_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "s"
     settings = Settings(unix_socket=str(path))
-    (first,) = bind(settings)
+    first = socket.socket(socket.AF_UNIX)
+    first.bind(str(path))
+    first.listen()
     with pytest.raises(ListenError, match=f"cannot listen on {path}: a server listens there"):
         bind(settings)
     first.close()  # and leaves its file, as a server that is killed does
@@ -67,7 +88,6 @@ def test_a_socket_that_a_dead_server_left_is_taken_over_and_nothing_else(tmp_pat
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
     second.close()
-    path.unlink()
     path.write_text("precious")
     with pytest.raises(ListenError, match="there is a file of this name that is no socket"):
         bind(settings)

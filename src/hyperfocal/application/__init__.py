@@ -10,10 +10,12 @@ from hyperfocal.application.loading import (
     load_all,
     load_bokeh_settings,
 )
+from hyperfocal.application.sources import Sources
 
 __all__ = (
     "Hooks",
     "Loaded",
+    "Sources",
     "as_application",
     "build_document",
     "describe",

@@ -11,7 +11,7 @@ import click
 
 from hyperfocal.cli.options import effective, with_settings
 from hyperfocal.config import OPTIONS
-from hyperfocal.config.kinds import Secret
+from hyperfocal.config.kinds import Secret, SecretText
 
 if TYPE_CHECKING:
     from hyperfocal.config import Option
@@ -46,7 +46,7 @@ def _lines(found: Effective) -> Iterator[str]:
 
 def _assignment(option: Option, found: Effective) -> str:
     value = getattr(found.settings, option.attribute)
-    if isinstance(option.kind, Secret):
+    if isinstance(option.kind, Secret | SecretText):
         return f"# {option.name} = (not {'set' if value is None else 'shown'})"
     if value is None:
         shown = f" ({option.shown})" if option.shown else ""

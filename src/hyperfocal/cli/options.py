@@ -68,7 +68,7 @@ class _SettingsCommand(click.Command):
             at = args.index("--args")
             ctx.meta["hyperfocal.arguments"] = tuple(args[at + 1 :])
             args = args[:at]
-        return super().parse_args(ctx, _spread(args))
+        return super().parse_args(ctx, _spread(_files_behind_dev(args)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under the headings of their groups, and the others below."""
@@ -80,6 +80,21 @@ class _SettingsCommand(click.Command):
         rest = (one.get_help_record(ctx) for one in self.get_params(ctx) if one not in ours)
         with formatter.section("Other options"):
             formatter.write_dl([record for record in rest if record is not None])
+
+
+def _files_behind_dev(args: list[str]) -> list[str]:
+    """The same with what follows ``--dev`` given to ``--dev-watch``, as ``bokeh serve`` has it.
+
+    Where no application comes before it, what follows are the applications.
+    """
+    if "--dev" not in args:
+        return args
+    at = args.index("--dev")
+    end = next((n for n, word in enumerate(args) if n > at and word.startswith("-")), len(args))
+    if not any(word.endswith((".py", ".ipynb")) or os.path.isdir(word) for word in args[:at]):
+        return args
+    watched = [part for word in args[at + 1 : end] for part in ("--dev-watch", word)]
+    return [*args[: at + 1], *watched, *args[end:]]
 
 
 def _spread(args: list[str]) -> list[str]:

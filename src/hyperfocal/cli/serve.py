@@ -36,6 +36,8 @@ def serve(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> None
     found = effective(ctx, paths, options)
     try:
         start_log(found.settings)
+        if found.files:
+            _log.info("Settings come from %s", ", ".join(found.files))
         for warning in found.warnings:
             _log.warning("%s", warning)
         _serve(found.settings)
@@ -59,7 +61,7 @@ def _serve(settings: Settings) -> None:
         sockets = bind(settings)
         settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}
-        several = settings.isolate or settings.num_procs != 1
+        several = _asks_for_several(settings)
         app = None if several else asgi_app(served, settings, telemetry=Telemetry(LogSubscriber()))
 
     def ready() -> None:
@@ -68,16 +70,31 @@ def _serve(settings: Settings) -> None:
         for url in urls:
             _log.info("  %s", url)
         if settings.dev:
-            _log.warning("Development mode: tracebacks are shown to clients")
+            _log.warning(
+                "Development mode: pages follow the files, and tracebacks are shown to visitors"
+            )
         if settings.show:
             show(urls, settings.browser)
 
-    if several:
-        from hyperfocal.cluster import serve_with_workers
+    try:
+        if several:
+            from hyperfocal.cluster import serve_with_workers
 
-        sys.exit(serve_with_workers(served, sockets, settings, ready=ready))
-    run(app, sockets, settings, ready=ready)
+            sys.exit(serve_with_workers(served, sockets, settings, ready=ready))
+        run(app, sockets, settings, ready=ready)
+    finally:
+        for listening in sockets:
+            listening.close()
     _log.info("Stopped")
+
+
+def _asks_for_several(settings: Settings) -> bool:
+    """Whether there are to be several processes. Pages that follow files need to be with one."""
+    if settings.num_procs == 1 and not settings.isolate:
+        return False
+    if settings.dev:
+        _log.warning("Development mode: --num-procs and --isolate are left aside")
+    return not settings.dev
 
 
 def _paths(settings: Settings) -> list[str]:

@@ -23,7 +23,7 @@ from hyperfocal.cluster.roster import Member, Roster, number_of_processes
 from hyperfocal.cluster.supervisor import GRACE_S, Supervisor
 from hyperfocal.config import Settings
 from hyperfocal.errors import UsageError
-from hyperfocal.server import asgi_app, removing_socket, run, uvicorn_config
+from hyperfocal.server import asgi_app, run, uvicorn_config
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web.exchange import Adopt
 
@@ -70,14 +70,13 @@ def serve_with_workers(
     asgi_app(applications, settings, telemetry=Telemetry(), place=exchange_of(roster.members[0]))
     _load_ahead(settings)
     supervisor = Supervisor(roster, board, channels, ready, sockets)
-    with removing_socket(settings):
-        outcome = supervisor.run()
-        if isinstance(outcome, int):
-            _log.info("Stopped")
-            return outcome
-        exchange = exchange_of(outcome)
-        exchange.supervisor = supervisor
-        _work(applications, sockets, settings, outcome, exchange)
+    outcome = supervisor.run()
+    if isinstance(outcome, int):
+        _log.info("Stopped")
+        return outcome
+    exchange = exchange_of(outcome)
+    exchange.supervisor = supervisor
+    _work(applications, sockets, settings, outcome, exchange)
     return 0
 
 

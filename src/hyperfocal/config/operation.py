@@ -52,7 +52,15 @@ class Applications:
         "dev",
         Flag(),
         False,
-        "Development mode: show tracebacks in the browser. Not for production.",
+        "Development mode: pages follow the files of their applications, and show what fails in "
+        "them with tracebacks. Files and folders that come behind it are watched, too. Not for "
+        "production.",
+    )
+    dev_watch: tuple[str, ...] = option(
+        "dev-watch",
+        Many("PATH"),
+        (),
+        "With --dev, a further file or folder whose changes reload all pages.",
     )
     show: bool = option("show", Flag(), False, "Open the applications in a browser.")
     browser: str | None = option(

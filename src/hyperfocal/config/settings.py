@@ -46,9 +46,9 @@ DEFAULTS = {option.attribute: option.default for option in OPTIONS}
 #: What cannot be said together: an attribute, and those that it leaves no room for.
 RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unix_socket", ("address", "port", "ssl_certfile", "ssl_keyfile")),
-    ("auth_module", ("password_file",)),
     ("include_headers", ("exclude_headers",)),
     ("include_cookies", ("exclude_cookies",)),
+    ("auth_module", ("password_file",)),
 )
 
 
@@ -61,8 +61,8 @@ class Settings(
     Http,
     Limits,
     Sessions,
-    Login,
     Pages,
+    Login,
     Access,
     Tls,
     Listening,

@@ -78,11 +78,13 @@ class Effective:
         settings: the settings.
         origins: where each value comes from, by attribute of the settings.
         warnings: what looks like a mistake.
+        files: the files of settings that were read.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 def resolve(
@@ -102,6 +104,7 @@ def resolve(
     """
     found: dict[str, Found] = {}
     warnings: list[str] = []
+    files: list[str] = []
 
     def add(values: Mapping[str, Found]) -> None:
         """Values of a source that is weaker than those before."""
@@ -112,16 +115,17 @@ def resolve(
     variables = _of_variables(environ, warnings)
     asked_for = found.get("use_config") or variables.get("use_config")
     if asked_for is not None:
-        add(_of_yaml(Path(asked_for.value), f"{asked_for.value}", Rank.ASKED_FOR_FILE))
+        files.append(str(asked_for.value))
+        add(_of_yaml(Path(files[-1]), files[-1], Rank.ASKED_FOR_FILE))
     add(variables)
     add(_of_bokehs_variables(environ))
-    own = found.get("config")
-    if own is not None:
-        add(_of_toml(Path(own.value)))
-    elif Path(_OWN_FILE).is_file():
-        add(_of_toml(Path(_OWN_FILE)))
+    own = str(found["config"].value) if "config" in found else _OWN_FILE
+    if "config" in found or Path(own).is_file():
+        files.append(own)
+        add(_of_toml(Path(own)))
     users = (home or Path(os.path.expanduser("~"))) / ".bokeh" / "bokeh.yaml"
     if users.is_file():
+        files.append(str(users))
         add(_of_yaml(users, str(users), Rank.USERS_FILE))
     values = {
         option.attribute: found[option.attribute].read(option)
@@ -134,7 +138,7 @@ def resolve(
         option.attribute: found[option.attribute].where if option.attribute in found else DEFAULT
         for option in OPTIONS
     }
-    return Effective(Settings(**values), origins, tuple(warnings))
+    return Effective(Settings(**values), origins, tuple(warnings), tuple(files))
 
 
 def _outweighed(found: Mapping[str, Found], values: Mapping[str, Any]) -> set[str]:

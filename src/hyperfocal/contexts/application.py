@@ -89,17 +89,18 @@ class ApplicationContext:
             if execution is not None
             else Execution.without_threads(self._clock, self._telemetry)
         )
-        self._hooks = Hooks(
+        self._hooks = self._hooks_of(application)
+        self._server_context = BokehServerContext(self)
+        self._maker = SessionMaker(self, self._telemetry, self._clock, self._execution, admission)
+        self._registry = SessionRegistry(self._maker.destroy)
+
+    def _hooks_of(self, application: Application) -> Hooks:
+        return Hooks(
             application,
             self._telemetry,
             self._name,
             partial(self._execution.run, url=self._name, abandon=True),
         )
-        self._server_context = BokehServerContext(self)
-        self._maker = SessionMaker(
-            self, self._hooks, self._telemetry, self._clock, self._execution, admission
-        )
-        self._registry = SessionRegistry(self._maker.destroy)
 
     @property
     def _name(self) -> str:
@@ -245,6 +246,22 @@ class ApplicationContext:
     def start_prewarming(self) -> None:
         """Build sessions ahead, as ``settings.prewarm`` says. Call after the load hook."""
         self._maker.start_prewarming()
+
+    async def replace_application(self, application: Application) -> None:
+        """Serve another application from now on, such as this one with other code.
+
+        The hooks at the end of the old one run, and those at the beginning of the new. Sessions
+        that are there go on; at their end they hear from the application that made them.
+        """
+        ending = self.run_unload_hook()
+        if ending is not None:
+            await ending
+        self._application, self._hooks = application, self._hooks_of(application)
+        self._server_context._begin_anew()
+        beginning = self.run_load_hook()
+        if beginning is not None:
+            await beginning
+        await self._maker.empty_pool()
 
     async def expire(self) -> int:
         """Discard sessions that nobody has used for their lifetime. Returns how many."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 
-from hyperfocal.application import Hooks, build_document
+from hyperfocal.application import build_document
 from hyperfocal.auth import user_name
 from hyperfocal.clock import Clock
 from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_ahead
@@ -47,7 +47,6 @@ class SessionMaker:
 
     Args:
         owner: the application's context.
-        hooks: the application's hooks.
         telemetry: hears what happens.
         clock: tells the time.
         execution: where documents are built.
@@ -57,14 +56,12 @@ class SessionMaker:
     def __init__(
         self,
         owner: ApplicationContext,
-        hooks: Hooks,
         telemetry: Telemetry,
         clock: Clock,
         execution: Execution,
         admission: Admission | None = None,
     ) -> None:
         self._owner = owner
-        self._hooks = hooks
         self._telemetry = telemetry
         self._clock = clock
         self._execution = execution
@@ -119,10 +116,12 @@ class SessionMaker:
         session.context._arrive(session_id, request, payload)
         try:
             if ready is None:
-                await self._hooks.session_created(session.context)
+                await session.context._hooks.session_created(session.context)
                 await self._fill(session)
             else:
-                await self._hooks.session_created(session.context, wanted=_waits_for_visitor)
+                await session.context._hooks.session_created(
+                    session.context, wanted=_waits_for_visitor
+                )
             session.go_live()
         except BaseException as error:
             if isinstance(error, BuildError):
@@ -148,6 +147,7 @@ class SessionMaker:
         owner = self._owner
         context = BokehSessionContext(session_id, owner.server_context, document, owner.logout_url)
         context._session = session
+        context._hooks = owner._hooks
         session.context = context
         return session
 
@@ -188,6 +188,12 @@ class SessionMaker:
         if self.prewarming is not None:
             self.prewarming.start()
 
+    async def empty_pool(self) -> None:
+        """The application has changed: what was built ahead is of no use."""
+        self._checked = False
+        if self.prewarming is not None:
+            await self.prewarming.empty()
+
     async def close(self) -> None:
         """Build nothing ahead any more, and discard what nobody has taken."""
         if self.prewarming is not None:
@@ -215,7 +221,7 @@ class SessionMaker:
         session.context._ahead = ahead = Ahead()
         token = building_ahead.set(ahead)
         try:
-            await self._hooks.session_created(session.context, wanted=_is_safe)
+            await session.context._hooks.session_created(session.context, wanted=_is_safe)
             await self._fill(session)
             if ahead.looked_at is None:
                 return session
@@ -250,12 +256,12 @@ class SessionMaker:
             session.begin_closing()
         await session.end_callbacks()
         if tell_handlers:
-            await self._hooks.session_destroyed(context)
+            await context._hooks.session_destroyed(context)
         async with session.turn() as turn:
             callbacks = list(turn.document.session_destroyed_callbacks)
             turn.document.session_destroyed_callbacks.clear()
             for callback in callbacks:
-                await self._hooks.document_destroyed(callback, context)
+                await context._hooks.document_destroyed(callback, context)
         await session.destroy()
         context._end()
         if session.seat is not None:

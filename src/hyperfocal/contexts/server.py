@@ -113,6 +113,10 @@ class BokehServerContext(ServerContext):
             raise UnknownCallbackError(str(kind), callback_id)
         self._timers.remove(callback_id, kind)
 
+    def _begin_anew(self) -> None:
+        """There is another application: take callbacks again."""
+        self._timers = None
+
     async def _remove_all(self) -> None:
         if self._timers is not None:
             self._timers.close()

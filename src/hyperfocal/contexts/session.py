@@ -44,6 +44,8 @@ class BokehSessionContext(SessionContext):
         self._destroyed = False
         self._request: SessionRequest | None = None
         self._token_payload: Mapping[str, Any] = {}
+        #: Those of the application that made the session.
+        self._hooks: Any = None
         #: Set while the document is built for a visitor yet to come.
         self._ahead: Ahead | None = None
         set_session_context(document, self)

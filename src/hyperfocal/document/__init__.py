@@ -31,6 +31,7 @@ from hyperfocal.document.curdoc import (
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
+    forget_models,
     is_settled,
     mark_seen,
     mark_these_seen,
@@ -45,6 +46,7 @@ from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
 from hyperfocal.document.running import script_run
+from hyperfocal.document.values import Place, set_values, values_of
 
 __all__ = (
     "Change",
@@ -56,6 +58,7 @@ __all__ = (
     "EncodedPatch",
     "Missed",
     "Model",
+    "Place",
     "RecordingCallbackManager",
     "adopt_document",
     "apply_patch",
@@ -67,6 +70,7 @@ __all__ = (
     "encode_changes",
     "encode_document",
     "enter_document",
+    "forget_models",
     "is_settled",
     "leave_document",
     "listeners",
@@ -79,7 +83,9 @@ __all__ = (
     "script_run",
     "session_created_hook",
     "set_session_context",
+    "set_values",
     "subject_of",
     "unlocked",
     "unseen_models",
+    "values_of",
 )

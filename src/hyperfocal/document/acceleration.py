@@ -90,6 +90,12 @@ def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
     which each model gets its own. Applications may change a property's default, or switch
     validation off for a while; neither meets a stale answer.
     """
+    prepared = _prepared(cls, descriptor)
+    return prepared() if type(prepared) is type else prepared
+
+
+def _prepared(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
+    """What ``_default`` gives, but of an empty container only the type."""
     known = _of(cls)
     name = descriptor.name
     raw = known.overridden.get(name, _NOTHING)
@@ -101,9 +107,9 @@ def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
             return _NOTHING
         prepared = _prepare(cls, descriptor, raw)
         known.defaults[name] = (raw, prepared)
-    if type(prepared) is not type:
-        return prepared
-    return prepared() if _is_empty(raw() if callable(raw) else raw) else _NOTHING
+    if type(prepared) is type and not _is_empty(raw() if callable(raw) else raw):
+        return _NOTHING
+    return prepared
 
 
 def _prepare(cls: type[HasProps], descriptor: PropertyDescriptor[Any], raw: Any) -> Any:
@@ -141,13 +147,13 @@ def _init(self: Any, **properties: Any) -> None:
     for name, descriptor in _of(cls).unstable.items():
         if name in properties or name in values or name in kept:
             continue
-        default = _default(cls, descriptor)
+        default = _prepared(cls, descriptor)
+        if type(default) is type:
+            continue  # an empty container, a dozen in each model, is made when somebody reads it
         if default is _NOTHING:
             descriptor._get(self)
-            continue
-        if isinstance(default, PropertyValueContainer):
-            default._register_owner(self, descriptor)
-        kept[name] = default
+        else:
+            kept[name] = default
     self._initialized = True
 
 
@@ -210,11 +216,17 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
         return
     values = value._property_values
     unset = value._unstable_default_values
-    for name in _of(type(value)).referring:
+    cls = type(value)
+    known = _of(cls)
+    for name in known.referring:
         child = values.get(name, _NOTHING)
         if child is _NOTHING:
             child = unset.get(name, _NOTHING)
-            if child is _NOTHING or value.themed_values() is not None:
+            if value.themed_values() is not None:
+                child = getattr(value, name)
+            elif child is _NOTHING:
+                if type(_prepared(cls, known.descriptors[name])) is type:
+                    continue  # an empty container that nobody has read
                 child = getattr(value, name)
         if type(child) not in _SCALARS:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)

@@ -18,6 +18,7 @@ from hyperfocal.wire import Buffer
 __all__ = (
     "adopt_document",
     "dispose",
+    "forget_models",
     "is_settled",
     "mark_seen",
     "mark_these_seen",
@@ -101,7 +102,7 @@ def replace_document(
     document.set_title(replacement.title, setter)  # type: ignore[arg-type]
 
 
-def _forget_models(modules: set[str]) -> None:
+def forget_models(modules: set[str]) -> None:
     """Take the model classes of these modules off Bokeh's list.
 
     A script that defines models (a DataModel, say) adds to the list in every session. The classes
@@ -144,7 +145,7 @@ def dispose(document: Document, session_id: str) -> None:
     callbacks._held_events.clear()
     document._session_context = None
     document._template_variables.clear()
-    _forget_models({module.__name__ for module in document.modules._modules})
+    forget_models({module.__name__ for module in document.modules._modules})
     for module in document.modules._modules:
         sys.modules.pop(module.__name__, None)
         module.__dict__.clear()

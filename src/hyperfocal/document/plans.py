@@ -91,7 +91,8 @@ class _Shape:
         items: name, where the value is (``_SET``, ``_UNSTABLE``, or ``_ASK`` the descriptor),
             how it is written (``None``: as any value), and the descriptor.
         refill: unstable defaults that are missing since a property was deleted. Reading them makes
-            them, as Bokeh's serializer does, so that the next time they are written.
+            them, as Bokeh's serializer does, so that the next time they are written. Containers
+            are not written in any case.
         themed: keeps the theme's dictionary, whose identity is part of the key, alive.
     """
 
@@ -181,7 +182,10 @@ class Plan:
         refill = [
             descriptor
             for name, descriptor in self._unstable.items()
-            if name not in values and name not in unstable and name not in theme
+            if name not in values
+            and name not in unstable
+            and name not in theme
+            and not isinstance(descriptor.property, _CONTAINERS)
         ]
         return _Shape(tuple(items), tuple(refill), themed)
 

@@ -4,6 +4,7 @@ Knows no HTTP: functions of values to text.
 """
 
 from hyperfocal.pages.afresh import AFRESH_MESSAGE, AFRESH_SCRIPT, AFRESH_TEXT, with_afresh_script
+from hyperfocal.pages.development import RESTORE, with_development
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -27,6 +28,7 @@ __all__ = (
     "AFRESH_MESSAGE",
     "AFRESH_SCRIPT",
     "AFRESH_TEXT",
+    "RESTORE",
     "Index",
     "IndexEntry",
     "PageBundle",
@@ -44,4 +46,5 @@ __all__ = (
     "waiting_failure",
     "waiting_note",
     "with_afresh_script",
+    "with_development",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from jinja2 import (
     StrictUndefined,
 )
 
-__all__ = ("OWN", "environment", "render")
+__all__ = ("OWN", "environment", "render", "source")
 
 #: What is before the names of our own templates, so that others may extend them.
 OWN = "hyperfocal"
@@ -40,3 +41,9 @@ def environment(folder: Path | None = None) -> Environment:
 def render(template: str, **values: Any) -> str:
     """Render one of the templates beside this module."""
     return environment().get_template(f"{OWN}/{template}").render(**values)
+
+
+@cache
+def source(name: str) -> str:
+    """The text of a file beside the templates, as it is."""
+    return files("hyperfocal.pages").joinpath("templates", name).read_text(encoding="utf-8")

@@ -16,7 +16,8 @@ from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, named_settings
 from hyperfocal.errors import UsageError
 from hyperfocal.server.addresses import base_url, with_actual_port
-from hyperfocal.server.serving import HttpServer, asgi_app, bind, run_to_the_end, uvicorn_config
+from hyperfocal.server.listening import bind
+from hyperfocal.server.serving import HttpServer, asgi_app, run_to_the_end, uvicorn_config
 from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.web.site import Served, Site

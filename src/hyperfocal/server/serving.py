@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import ssl
-import stat
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
@@ -33,11 +32,8 @@ from hyperfocal.web.site import Listing, make_site
 
 __all__ = (
     "HttpServer",
-    "ListenError",
     "asgi_app",
-    "bind",
     "lifespan",
-    "removing_socket",
     "run",
     "run_to_the_end",
     "uvicorn_config",
@@ -49,18 +45,6 @@ _log = logging.getLogger("hyperfocal")
 #: Seconds that a thread which computes keeps the event loop waiting for the interpreter: each of
 #: its system calls may cost it as much. Python's own 5 ms make 15 of a round trip.
 _SWITCH_S = 0.001
-
-
-class ListenError(UsageError, OSError):
-    """It is not possible to listen there.
-
-    Attributes:
-        where: an address and port, or the path of a Unix socket.
-    """
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"cannot listen on {where}: {reason}")
-        self.where = where
 
 
 def asgi_app(
@@ -95,7 +79,7 @@ def asgi_app(
     if settings is not None and options:
         raise UsageError("give settings, or single options, and not both")
     chosen = settings if settings is not None else named_settings(options)
-    if place is None and (chosen.isolate or chosen.num_procs != 1):
+    if place is None and not chosen.dev and (chosen.isolate or chosen.num_procs != 1):
         raise UsageError("num_procs and isolate are for `hyperfocal serve`: one process runs this")
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
@@ -106,7 +90,14 @@ def asgi_app(
         loaded = load(thing) if isinstance(thing, str | Path) else thing
         if isinstance(loaded, Loaded):
             served.append(
-                Listing(url, loaded.application, loaded.title, loaded.description, loaded.thumbnail)
+                Listing(
+                    url,
+                    loaded.application,
+                    loaded.title,
+                    loaded.description,
+                    loaded.thumbnail,
+                    loaded.path,
+                )
             )
         else:
             application, title, description = as_application(thing, url)
@@ -134,91 +125,6 @@ async def lifespan(*apps: Starlette) -> AsyncGenerator[None]:
         for app in apps:
             await stack.enter_async_context(app.router.lifespan_context(app))
         yield
-
-
-def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets to listen on: localhost by IPv4 and IPv6 unless an address or path is set.
-
-    Raises:
-        ListenError: the port is in use, may not be used, or there is no such address.
-    """
-    if settings.unix_socket is not None:
-        return [_listen_locally(settings.unix_socket, settings.unix_socket_mode)]
-    if settings.address is not None:
-        return [_listen(settings.address, settings.port)]
-    first = _listen("127.0.0.1", settings.port)
-    try:
-        return [first, _listen("::1", first.getsockname()[1])]
-    except ListenError:
-        return [first]  # no IPv6 here, or somebody else's: browsers fall back to IPv4
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        # With the protocol left at 0, as socket.create_server leaves it, asyncio does not see TCP
-        # in the connections that are accepted and does not turn Nagle's algorithm off: each
-        # small write then waits some 40 ms for the peer's delayed acknowledgement.
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(where)
-            listening.listen(2048)
-        except OSError:
-            listening.close()
-            raise
-    except OSError as error:
-        raise ListenError(f"{address} port {port}", error.strerror or str(error)) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _listen_locally(path: str, mode: int) -> socket.socket:
-    """A Unix socket; takes the place of one on which nobody listens any more."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if os.path.lexists(path):
-            if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                raise OSError("there is a file of this name that is no socket")
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-                if other.connect_ex(path) == 0:
-                    raise OSError("a server listens there")
-            os.unlink(path)
-        before = os.umask(0o777 & ~mode)  # never, not even for a moment, open to others
-        try:
-            listening.bind(path)
-        finally:
-            os.umask(before)
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        raise ListenError(path, error.strerror or str(error)) from error
-    listening.setblocking(False)
-    return listening
-
-
-@contextlib.contextmanager
-def removing_socket(settings: Settings) -> Generator[None]:
-    """Remove the Unix socket at the end, unless another server has put its own in its place.
-
-    Processes that are forked within leave it to the one that came here.
-    """
-    path = settings.unix_socket
-    if path is None:
-        yield
-        return
-    inode, process = os.lstat(path).st_ino, os.getpid()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if os.getpid() == process and os.lstat(path).st_ino == inode:
-                os.unlink(path)
 
 
 def _not_about_refusals(record: logging.LogRecord) -> bool:
@@ -460,9 +366,7 @@ def run(
     config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = HttpServer(config, ready, exchange=exchange)
-    # With others, it is not this process's to remove.
-    ours = removing_socket(settings) if exchange is None else contextlib.nullcontext()
-    with ours, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 
 

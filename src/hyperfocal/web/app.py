@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.endpoints import (
     Endpoint,
     application_endpoints,
@@ -49,6 +50,8 @@ def make_app(site: Site) -> Starlette:
     ]
     if site.provider is not None:
         routes[:0] = login_routes(site, site.provider)
+    if site.development is not None:
+        routes.insert(0, WebSocketRoute(f"{prefix}/{CHANNEL}", site.development.page))
     if site.settings.ico_path != "none":
         routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
     if not site.settings.disable_index and not any(served.url == "/" for served in site.served):
@@ -103,8 +106,8 @@ def _application_routes(site: Site, served: Served) -> list[BaseRoute]:
     if served.path:
         routes.append(_page(site, f"{base}/", _without_slash(site, served)))
     if served.thumbnail is not None:
-        made = thumbnail(served.thumbnail)
-        routes.append(_guarded(site, "data", f"{base}/thumbnail", made))
+        picture = thumbnail(served.thumbnail)
+        routes.append(_guarded(site, "data", f"{base}/thumbnail", picture))
     static = served.context.application.static_path
     if static is None:
         if served.path:

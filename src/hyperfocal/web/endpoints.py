@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -154,6 +155,7 @@ def health(site: Site) -> Endpoint:
                 "status": "ok",
                 "applications": len(site.served),
                 "sessions": len(sessions),
+                "tasks": len(asyncio.all_tasks()),
                 "connections": sum(session.connection_count for session in sessions),
                 "events": site.counters.as_dict(),
                 **everywhere,

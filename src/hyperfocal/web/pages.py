@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
+    RESTORE,
     PageBundle,
     document_page,
     failure_page,
@@ -22,9 +23,11 @@ from hyperfocal.pages import (
     waiting_failure,
     waiting_note,
     with_afresh_script,
+    with_development,
 )
 from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
+from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.site import Served, Site, Visit
 
 __all__ = ("PageEndpoint", "refused", "root_url")
@@ -89,8 +92,12 @@ class PageEndpoint:
                     media_type="text/html",
                     headers=_STREAM_HEADERS,
                 )
+        development = self._site.development
         try:
-            return await self._whole(request, visit, await making)
+            session = await making
+            if development is not None:
+                await development.begin(session, request.query_params.get(RESTORE))
+            return await self._whole(request, visit, session)
         except BusyError as error:
             refused(self._site, self._served, request, error.reason)
             html = notice_page(
@@ -102,7 +109,15 @@ class PageEndpoint:
         except BuildError as error:
             self._bundle = None
             html = failure_page(error, dev=self._site.settings.dev)
+            html = self._developed(request, html, "")
             return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
+
+    def _developed(self, request: Request, html: str, session_id: str) -> str:
+        """The page; with ``--dev`` it follows the files of the application."""
+        if self._site.development is None:
+            return html
+        channel = root_url(self._site, request) + CHANNEL
+        return with_development(html, channel, session_id)
 
     async def _whole(self, request: Request, visit: Visit, session: Session) -> Response:
         """The page of a document that is there.
@@ -118,7 +133,8 @@ class PageEndpoint:
         except Exception as raised:  # the application's template, most likely
             raise self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None
-        return HTMLResponse(_encoded(with_afresh_script(html)), headers=_PAGE_HEADERS)
+        html = self._developed(request, with_afresh_script(html), visit.session_id)
+        return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
 
     def _tags(self, request: Request) -> PageBundle:
         return self._site.statics.bundle(root_url(self._site, request))

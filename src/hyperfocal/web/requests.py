@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from hyperfocal.contexts import SessionRequest
 from hyperfocal.errors import AuthError
+from hyperfocal.pages import RESTORE
 
 __all__ = (
     "USER",
@@ -49,6 +50,7 @@ _OWN_ARGUMENTS = frozenset(
         "bokeh-autoload-element",
         "bokeh-app-path",
         "bokeh-absolute-url",
+        RESTORE,
     }
 )
 

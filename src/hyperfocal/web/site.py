@@ -29,6 +29,7 @@ from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
+from hyperfocal.web.development import Development
 from hyperfocal.web.disclosure import Disclosure
 from hyperfocal.web.exchange import Place
 from hyperfocal.web.providers import make_provider
@@ -78,6 +79,7 @@ class Listing:
     title: str
     description: str
     thumbnail: Path | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class Site:
         self.begun = False
         self._late: asyncio.Future[None] | None = None
         self._forever = contextlib.AsyncExitStack()
+        #: What follows the applications' files, with ``--dev``.
+        self.development: Development | None = None
         self._making_room: asyncio.Task[None] | None = None
         #: Raises ``ConfigError`` for a template that is none.
         self.index = Index(settings.index)
@@ -178,7 +182,12 @@ class Site:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
         try:
-            async with reporting(self.settings, self.running, self.telemetry):
+            async with contextlib.AsyncExitStack() as within:
+                await within.enter_async_context(
+                    reporting(self.settings, self.running, self.telemetry)
+                )
+                if self.development is not None:
+                    await within.enter_async_context(self.development.watching())
                 yield
         finally:
             sweeper.cancel()
@@ -415,10 +424,10 @@ def make_site(
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
         provider: says who visitors are; by default the one that the settings ask for, if any.
+        place: where this process stands among several that serve the same applications.
 
     Raises:
         UsageError: there cannot be such a provider.
-        place: where this process stands among several that serve the same applications.
     """
     listed = list(applications)
     if settings.accelerate and not acceleration.install():
@@ -461,7 +470,7 @@ def make_site(
         )
         for one in listed
     ]
-    return Site(
+    site = Site(
         served,
         settings,
         telemetry,
@@ -474,3 +483,7 @@ def make_site(
         chosen,
         place,
     )
+    if settings.dev:
+        paths = {one.url: one.path for one in listed if one.path is not None}
+        site.development = Development(site, paths, settings.arguments, settings.dev_watch)
+    return site

@@ -30,6 +30,8 @@ about = {
     },
     "cookies": {name: str(value) for name, value in request.cookies.items()},
     "headers": dict(request.headers),
+    "address": getattr(request, "remote_ip", ""),
+    "protocol": getattr(request, "protocol", ""),
     "visitor": context.token_payload.get("visitor"),
     "argv": sys.argv[1:],
 }
