@@ -2,7 +2,7 @@
 
 from bokeh.io import curdoc
 from bokeh.layouts import column
-from bokeh.models import Div, Slider
+from bokeh.models.widgets import Div, Slider
 
 slider = Slider(start=0, end=1_000_000, value=0, title="Move me", name="slider")
 div = Div(text="")
