@@ -50,6 +50,10 @@ CHARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "echo": ("The transport alone, and the library under it", ("echo, 100 connections",)),
+    "processes": (
+        "Round trips per second with one process and with two",
+        ("round trips, computing, 20 sessions",),
+    ),
     "startup": ("Start-up", ("--help", "start until listening")),
 }
 

@@ -253,6 +253,14 @@ def test_files_of_extensions_are_found_by_every_process(tmp_path: Path) -> None:
         asyncio.run(test(server))
 
 
+def test_what_is_wrong_with_the_settings_is_one_line(tmp_path: Path, script: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="Error: --index"),
+        serving("--index", str(tmp_path / "none.html"), "--num-procs", "2", script),
+    ):
+        pass
+
+
 def test_programs_have_one_process() -> None:
     with pytest.raises(UsageError, match="num_procs and isolate are for `hyperfocal serve`"):
         asgi_app({}, num_procs=2)
@@ -322,3 +330,10 @@ def test_a_port_in_use_is_one_line(script: Path) -> None:
             serving("--port", str(port), "--num-procs", "2", script),
         ):
             pass
+
+
+def test_in_development_mode_there_is_one_process(script: Path) -> None:
+    with serving("--dev", "--num-procs", "2", script) as server:
+        assert "workers" not in asyncio.run(health(server))
+        assert asyncio.run(new_page(server))
+    assert "--num-procs and --isolate are left aside" in server.text
