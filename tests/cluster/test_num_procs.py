@@ -330,10 +330,3 @@ def test_a_port_in_use_is_one_line(script: Path) -> None:
             serving("--port", str(port), "--num-procs", "2", script),
         ):
             pass
-
-
-def test_in_development_mode_there_is_one_process(script: Path) -> None:
-    with serving("--dev", "--num-procs", "2", script) as server:
-        assert "workers" not in asyncio.run(health(server))
-        assert asyncio.run(new_page(server))
-    assert "--num-procs and --isolate are left aside" in server.text

@@ -153,6 +153,7 @@ def test_options_have_the_names_of_the_command_line_of_settings_and_of_bokeh() -
         ({"port": -1}, ConfigError, "--port"),
         ({"extra_patterns": []}, UsageError, "mount hyperfocal.asgi_app"),
         ({"settings": Settings(), "port": 1}, UsageError, "not both"),
+        ({"num_procs": 2}, UsageError, "hyperfocal serve --num-procs"),
     ],
 )
 def test_options_that_make_no_sense(

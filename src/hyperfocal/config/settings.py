@@ -49,6 +49,7 @@ RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("include_headers", ("exclude_headers",)),
     ("include_cookies", ("exclude_cookies",)),
     ("auth_module", ("password_file",)),
+    ("dev", ("num_procs", "isolate")),
 )
 
 

@@ -65,6 +65,8 @@ class Server:
         if settings is not None and options:
             raise UsageError("give settings, or single options, and not both")
         asked = settings if settings is not None else named_settings(options)
+        if asked.num_procs != 1 or asked.isolate:
+            raise UsageError("several processes are a matter of hyperfocal serve --num-procs")
         self._sockets = bind(asked)
         try:
             self.settings = with_actual_port(asked, self._sockets)
