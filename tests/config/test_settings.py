@@ -14,7 +14,6 @@ from hyperfocal.errors import ConfigError, UsageError
 
 #: field, option, lowest value, highest value
 BOUNDS: list[tuple[str, str, int, int | None]] = [
-    ("num_procs", "--num-procs", 0, 1000),
     ("port", "--port", 0, 65535),
     ("login_lifetime_s", "--login-lifetime", 60, None),
     ("max_sessions_per_user", "--max-sessions-per-user", 0, None),

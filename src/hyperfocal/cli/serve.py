@@ -61,7 +61,7 @@ def _serve(settings: Settings) -> None:
         sockets = bind(settings)
         settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}
-        several = _asks_for_several(settings)
+        several = settings.isolate or settings.num_procs != 1
         app = None if several else asgi_app(served, settings, telemetry=Telemetry(LogSubscriber()))
 
     def ready() -> None:
@@ -86,15 +86,6 @@ def _serve(settings: Settings) -> None:
         for listening in sockets:
             listening.close()
     _log.info("Stopped")
-
-
-def _asks_for_several(settings: Settings) -> bool:
-    """Whether there are to be several processes. Pages that follow files need to be with one."""
-    if settings.num_procs == 1 and not settings.isolate:
-        return False
-    if settings.dev:
-        _log.warning("Development mode: --num-procs and --isolate are left aside")
-    return not settings.dev
 
 
 def _paths(settings: Settings) -> list[str]:

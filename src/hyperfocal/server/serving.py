@@ -79,7 +79,7 @@ def asgi_app(
     if settings is not None and options:
         raise UsageError("give settings, or single options, and not both")
     chosen = settings if settings is not None else named_settings(options)
-    if place is None and not chosen.dev and (chosen.isolate or chosen.num_procs != 1):
+    if place is None and (chosen.isolate or chosen.num_procs != 1):
         raise UsageError("num_procs and isolate are for `hyperfocal serve`: one process runs this")
     if not isinstance(applications, Mapping):
         applications = {"/": applications}
