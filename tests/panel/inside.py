@@ -11,7 +11,7 @@ import json
 import sys
 import traceback
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import bokeh.io
 from bokeh.models.widgets import Div
 
+from hyperfocal.auth import Visitor
 from hyperfocal.document import new_document
 from hyperfocal.panel import find_component_file, is_panels, stands_for, watch
 from hyperfocal.telemetry import HookFailed, PrewarmingStopped
@@ -250,6 +251,29 @@ async def threads_may_be_busy_at_the_same_time() -> None:
     assert state.busy is False
 
 
+class _Known:
+    """Believes a header."""
+
+    pages: Mapping[str, Any] = {}
+    logout_url = None
+
+    async def user(self, visitor: Visitor) -> Any:
+        return visitor.headers.get("x-user")
+
+    async def login_url(self, visitor: Visitor) -> None:
+        return None
+
+
+def tells_user(doc: Document) -> None:
+    pn.pane.Str(f"user {state.user}").server_doc(doc)
+
+
+async def the_user_whom_the_server_knows_is_panels() -> None:
+    async with running({"/a": tells_user}, auth=_Known()) as server:
+        assert (await server.page("/a", headers={"X-User": "ada"})).status_code == 200
+        assert "user ada" in await text_of(server.context("/a"))
+
+
 CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -267,6 +291,7 @@ CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
         scripts_that_run_side_by_side_leave_bokeh_as_it_was,
         hooks_at_the_beginning_and_the_end_of_sessions_are_called,
         threads_may_be_busy_at_the_same_time,
+        the_user_whom_the_server_knows_is_panels,
     )
 }
 

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 
+from hyperfocal.auth import user_name
 from hyperfocal.document import RecordingCallbackManager, silenced
 
 __all__ = ("install", "session_of")
@@ -65,6 +66,7 @@ def install() -> bool:
     state_class._add_busy_event = lambda _, event_id: busy.add(event_id)
     state_class._remove_busy_event = lambda _, event_id: busy.remove(event_id)
     state_class._thread_id = _ThreadId(state_class._thread_id)
+    state_class.user = _User(state_class.user)
     return True
 
 
@@ -83,6 +85,23 @@ class _ThreadId(property):
             identity: int | None = self._own.__get__(state)
             return identity
         return threading.get_ident() if callbacks.has_turn else _NOBODY
+
+
+class _User(property):
+    """Who the session was made for, as the server knows, or as a cookie says that Panel signed."""
+
+    def __init__(self, own: property) -> None:
+        super().__init__(self._get)
+        self._own = own
+
+    def _get(self, state: Any) -> str | None:
+        document = state.curdoc
+        if session_of(document) is not None and document.session_context is not None:
+            known = user_name(getattr(document.session_context, "user", None))
+            if known is not None:
+                return known
+        user: str | None = self._own.__get__(state)
+        return user
 
 
 class _Busy:
