@@ -49,7 +49,19 @@ CHARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "p99 of 50 people while another's callback computes 2 s",
         ),
     ),
+    "deaf-tab": (
+        "A tab that reads nothing for a minute while its session streams",
+        (
+            "p99 of 20 people beside a tab that does not read",
+            "memory that a tab takes which does not read for 60 s",
+            "what a second tab of that session gets",
+        ),
+    ),
     "echo": ("The transport alone, and the library under it", ("echo, 100 connections",)),
+    "processes": (
+        "Round trips per second with one process and with two",
+        ("round trips, computing, 20 sessions",),
+    ),
     "startup": ("Start-up", ("--help", "start until listening")),
 }
 

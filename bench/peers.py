@@ -56,6 +56,7 @@ class Peer:
         arguments: of Python, by what is to be served.
         help: the arguments of Python that print the command's help; none where there is no command.
         dialect: the client.
+        many: it is several processes, which may use all cores.
         most_runs: more runs than this would only take time: no target speaks of this peer.
         where_known: an option and its value, given where ``serve --help`` names the option.
         needs: an option that ``serve --help`` must name.
@@ -69,6 +70,7 @@ class Peer:
     path: Callable[[str], str] = "/{}".format
     needs: str = ""
     where_known: tuple[str, ...] = ()
+    many: bool = False
     most_runs: int = 99
 
 
@@ -112,6 +114,8 @@ def _hyperfocal(*options: str) -> Callable[[Serve], list[str]]:
     return arguments
 
 
+_bokeh = _bokeh_like("-m", "bokeh")
+
 #: How many sessions the warm pool holds.
 _PREWARMED = 4
 
@@ -147,6 +151,12 @@ PEERS: Mapping[str, Peer] = {
         ("-m", "hyperfocal", "--help"),
         where_known=("--prewarm", "0"),
     ),
+    "bokeh-procs": Peer(
+        "bokeh", "bokeh", lambda serve: [*_bokeh(serve), "--num-procs", "2"], many=True
+    ),
+    "hyperfocal-procs": Peer(
+        "", "hyperfocal", _hyperfocal("--num-procs", "2"), needs="--num-procs", many=True
+    ),
     "hyperfocal-prewarm": Peer(
         "", "hyperfocal", _hyperfocal("--prewarm", str(_PREWARMED)), needs="--prewarm"
     ),
@@ -172,6 +182,13 @@ ECHOES: Mapping[str, Peer] = {
 BOKEH_FAMILY = ("bokeh", "bokeh-nodelay", "fastapi", "hyperfocal")
 
 
+def _cpu_s(process: psutil.Process) -> float:
+    if sys.platform != "linux":
+        times = process.cpu_times()
+        return times.user + times.system
+    return time.clock_gettime(~process.pid << 3 | _PROCESS_CLOCK)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A server that listens."""
@@ -180,17 +197,16 @@ class Server:
     target: Target
     process: psutil.Process
     visit: Dialect
+    many: bool = False
 
     def cpu_s(self) -> float:
-        """The processor time that it has used so far, in seconds.
+        """The processor time that it has used so far, in seconds; of all processes that it is.
 
         On Linux the process's own clock tells it to the nanosecond, and that of threads that
         have ended as well; elsewhere it comes in ticks of 10 ms.
         """
-        if sys.platform != "linux":
-            times = self.process.cpu_times()
-            return times.user + times.system
-        return time.clock_gettime(~self.process.pid << 3 | _PROCESS_CLOCK)
+        own = [self.process, *(self.process.children() if self.many else ())]
+        return sum(map(_cpu_s, own))
 
     def memory_bytes(self) -> int:
         """The memory that would be free without it."""
@@ -243,9 +259,10 @@ class Bench:
         arguments = [python, *peer.arguments(serve)]
         if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
             arguments += peer.where_known
-        with started(arguments, serve.port, self.cores.server, env) as process:
+        core = None if peer.many else self.cores.server
+        with started(arguments, serve.port, core, env) as process:
             target = Target(serve.port, peer.path(app))
-            yield Server(name, target, psutil.Process(process.pid), peer.dialect)
+            yield Server(name, target, psutil.Process(process.pid), peer.dialect, peer.many)
 
 
 @functools.cache

@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
+
+import psutil
 
 from bench.cores import pin
 
@@ -47,8 +49,20 @@ def started(
             _wait_until_listening(process, port, log)
             yield process
         finally:
-            process.kill()  # how they end is not measured
+            _kill(process)  # how they end is not measured
             process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a server, and the processes that it is made of."""
+    try:
+        parts = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        parts = []
+    process.kill()
+    for part in parts:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
 
 
 def _answers(port: int) -> bool:

@@ -8,6 +8,7 @@ from bench.scenarios import (
     idle,
     isolation,
     opening,
+    processes,
     reading,
     roundtrip,
     startup,
@@ -27,6 +28,7 @@ _PARTS = (
     reading,
     echo,
     startup,
+    processes,
 )
 
 SCENARIOS: dict[str, Scenario] = {

@@ -9,10 +9,12 @@ from bench.clients import Tally
 from bench.peers import BOKEH_FAMILY, Bench, Server
 from bench.scenarios.load import drive, measure, simultaneous_visits, with_latency
 
-__all__ = ("SCENARIOS",)
+__all__ = ("SCENARIOS", "trips")
 
 
-def _trips(app: str, sessions: int) -> Run:
+def trips(app: str, sessions: int) -> Run:
+    """Sessions that move their sliders again as soon as they are answered."""
+
     async def client(server: Server, bench: Bench) -> tuple[Sample, ...]:
         tally = Tally()
         visits = await simultaneous_visits(server, min(sessions, 10) if bench.quick else sessions)
@@ -40,7 +42,7 @@ SCENARIOS = (
             ),
         ),
         _ALL,
-        with_latency(_trips("tiny", 1)),
+        with_latency(trips("tiny", 1)),
     ),
     Scenario(
         "roundtrip-100",
@@ -54,7 +56,7 @@ SCENARIOS = (
             ),
         ),
         _ALL,
-        _trips("tiny", 100),
+        trips("tiny", 100),
     ),
     Scenario(
         "sliders-100",
@@ -68,6 +70,6 @@ SCENARIOS = (
             ),
         ),
         BOKEH_FAMILY,
-        _trips("sliders", 100),
+        trips("sliders", 100),
     ),
 )

@@ -11,6 +11,12 @@ import pytest
 from hyperfocal.application import Sources
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests are local modules of the folder in which they run."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "app.py"

@@ -52,6 +52,8 @@ class Tab:
         page.on("requestfailed", self._request_failed)
 
     def _console(self, message: Any) -> None:
+        if "GPU stall due to ReadPixels" in message.text:
+            return  # the driver's word on WebGL without a graphics card
         if message.type in ("error", "warning"):
             self.problems.append(f"{message.type}: {message.text}")
 

@@ -49,6 +49,12 @@ def text_of(kind: str, attribute: str) -> str:
     )
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests are local modules of the folder in which they run; they must not be forgotten."""
+    monkeypatch.chdir(tmp_path)
+
+
 async def settled(tab: Tab, body: str, argument: Any = None) -> None:
     """Wait for something in a page that is about to be another one."""
     await tab.until(f"try {{ {body} }} catch (error) {{ return false }}", argument)

@@ -242,15 +242,23 @@ def test_files_of_extensions_are_found_by_every_process(tmp_path: Path) -> None:
     async def test(server: Process) -> None:
         async with httpx.AsyncClient() as http:
             page = (await http.get(f"{server.base}/app")).text
-        files = re.findall(r'(?:src|href)="(/static/extensions/panel/[^"]+)"', page)
+        files = re.findall(r'(?:src|href)="/?(static/extensions/panel/[^"]+)"', page)
         assert files
         for path in files:
             for _ in range(6):  # over connections of their own, which land anywhere
                 async with httpx.AsyncClient() as http:
-                    assert (await http.head(server.base + path)).status_code == 200, path
+                    assert (await http.head(f"{server.base}/{path}")).status_code == 200, path
 
     with serving("--num-procs", "2", script) as server:
         asyncio.run(test(server))
+
+
+def test_what_is_wrong_with_the_settings_is_one_line(tmp_path: Path, script: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="Error: --index"),
+        serving("--index", str(tmp_path / "none.html"), "--num-procs", "2", script),
+    ):
+        pass
 
 
 def test_programs_have_one_process() -> None:

@@ -17,6 +17,7 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("port", "--port", 0, 65535),
     ("login_lifetime_s", "--login-lifetime", 60, None),
     ("max_sessions_per_user", "--max-sessions-per-user", 0, None),
+    ("num_procs", "--num-procs", 0, 1000),
     ("token_expiration_s", "--session-token-expiration", 1, None),
     ("unused_session_lifetime_ms", "--unused-session-lifetime", 1, None),
     ("lost_session_lifetime_ms", "--lost-session-lifetime", 1, None),

@@ -280,6 +280,9 @@ class Recorder:
     def may_change(self) -> bool:
         return self.allowed
 
+    def has_turn(self) -> bool:
+        return self.allowed
+
     def changed(self, event: Any) -> None:
         self.changes.add(event)
 

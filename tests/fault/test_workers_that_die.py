@@ -198,7 +198,7 @@ def test_a_worker_that_is_stuck_keeps_nobody_else_waiting(tmp_path: Path) -> Non
             home = await remote.pull()
             waiting = asyncio.create_task(remote.order("stuck"))
             await until(lambda: "has kept the event loop" in server.text)
-            async with httpx.AsyncClient(timeout=2) as http:
+            async with httpx.AsyncClient(timeout=4) as http:
                 served = 0
                 for _ in range(12):
                     try:

@@ -15,6 +15,7 @@ from hyperfocal import telemetry
 from hyperfocal.telemetry import (
     ApplicationLoaded,
     ApplicationUnloaded,
+    BegunAfresh,
     BuildFailed,
     CallbackFailed,
     CodeMoved,
@@ -64,6 +65,7 @@ EVENTS: list[tuple[Event, int, tuple[str, ...]]] = [
     (ConnectionOpened("/app", "s-1"), logging.DEBUG, ("/app", "s-1")),
     (ConnectionClosed("/app", "s-1", 1009, "too big"), logging.DEBUG, ("s-1", "1009", "(too big)")),
     (ConnectionRefused("/app", "1.2.3.4", "why"), logging.WARNING, ("/app", "1.2.3.4", "why")),
+    (BegunAfresh("/app", "s-1"), logging.INFO, ("/app", "s-1", "begins anew")),
     (PatchRefused("/app", "s-1", CAUSE), logging.WARNING, ("/app", "s-1", "the cause")),
     (Statistics(3, {"/app": (2, 1)}), logging.DEBUG, ("3 clients", "/app has 2 sessions with 1")),
     (MemoryUsage(2**21, 2**22), logging.INFO, ("2.00 MB (RSS)", "4.00 MB (VMS)")),

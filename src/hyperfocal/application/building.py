@@ -9,6 +9,7 @@ from bokeh.document import Document
 
 from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
+from hyperfocal.panel import begin, complete
 
 __all__ = ("build_document",)
 
@@ -36,7 +37,10 @@ def build_document(
         try:
             # Bokeh's handlers leave their own entry behind when a script exits.
             with current_document(document):
+                begin(document, application)
                 application.initialize_document(document)
+                if not any(handler.failed for handler in application.handlers):
+                    complete(document, application)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are its own
             summary = f"{type(error).__name__}: {error}"
             raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error

@@ -104,8 +104,10 @@ class Channel:
             except BlockingIOError:
                 return None
             if not descriptors:
-                word, about, starts = orjson.loads(message)
-                return Note(Word(word), about, starts)
+                note = _note(message)
+                if note is None:
+                    continue
+                return note
             connection = socket.socket(fileno=descriptors[0])
             about, newline, data = message.partition(b"\n")
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not newline:
@@ -129,3 +131,12 @@ class Channel:
             self._poll.unregister(self._receiver)
         self._receiver.close()
         self._sender.close()
+
+
+def _note(message: bytes) -> Note | None:
+    """A note; ``None`` for what should have had a connection, for which there is no descriptor."""
+    try:
+        word, about, starts = orjson.loads(message)
+        return Note(Word(word), about, starts)
+    except ValueError:
+        return None

@@ -53,7 +53,7 @@ def serve_with_workers(
         the exit status.
 
     Raises:
-        UsageError: this system has no fork.
+        UsageError: this system has no fork, or the settings ask for something impossible.
     """
     if not hasattr(os, "fork"):
         raise UsageError("--num-procs and --isolate need a system that can fork, such as Linux")
@@ -62,13 +62,19 @@ def serve_with_workers(
     board = Board(len(roster.members))
     channels = [Channel() for _ in roster.members]
     secret = secrets.token_bytes(32)
+
+    def exchange_of(member: Member) -> _Exchange:
+        return _Exchange(roster, member, board, channels, settings.prefix, secret)
+
+    # What is wrong is found here, once, and not again and again in every process.
+    asgi_app(applications, settings, telemetry=Telemetry(), place=exchange_of(roster.members[0]))
     _load_ahead(settings)
     supervisor = Supervisor(roster, board, channels, ready, sockets)
     outcome = supervisor.run()
     if isinstance(outcome, int):
         _log.info("Stopped")
         return outcome
-    exchange = _Exchange(roster, outcome, board, channels, settings.prefix, secret)
+    exchange = exchange_of(outcome)
     exchange.supervisor = supervisor
     _work(applications, sockets, settings, outcome, exchange)
     return 0

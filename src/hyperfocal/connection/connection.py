@@ -253,8 +253,7 @@ class Connection:
         return None
 
     async def _apply_in_thread(self, message: Message, turn: Turn, slow: _Slow) -> None:
-        turn.may_last()
-        failure = await self._session.execution.in_thread(slow.habit, slow.apply, self._url)
+        failure = await self._session.in_thread(turn, slow.habit, slow.apply)
         self._answer_patch(message, turn, failure)
 
     def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:

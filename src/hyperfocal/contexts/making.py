@@ -19,6 +19,7 @@ from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_a
 from hyperfocal.contexts.session import BokehSessionContext
 from hyperfocal.document import new_document, session_created_hook
 from hyperfocal.errors import BuildError
+from hyperfocal.panel import end, settle, watch
 from hyperfocal.session import (
     Admission,
     Execution,
@@ -61,6 +62,7 @@ class SessionMaker:
         execution: Execution,
         admission: Admission | None = None,
     ) -> None:
+        watch()
         self._owner = owner
         self._telemetry = telemetry
         self._clock = clock
@@ -258,10 +260,12 @@ class SessionMaker:
         if tell_handlers:
             await context._hooks.session_destroyed(context)
         async with session.turn() as turn:
+            settle(turn.document)
             callbacks = list(turn.document.session_destroyed_callbacks)
             turn.document.session_destroyed_callbacks.clear()
             for callback in callbacks:
                 await context._hooks.document_destroyed(callback, context)
+            end(turn.document)
         await session.destroy()
         context._end()
         if session.seat is not None:

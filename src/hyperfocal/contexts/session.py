@@ -116,6 +116,16 @@ class BokehSessionContext(SessionContext):
             return None
         return session
 
+    def block_expiration(self) -> None:
+        """Keep the session although no client is there, until ``unblock_expiration``."""
+        if self._session is not None:
+            self._session.block_expiration()
+
+    def unblock_expiration(self) -> None:
+        """Take back one ``block_expiration``."""
+        if self._session is not None:
+            self._session.unblock_expiration()
+
     async def with_locked_document(self, func: Callable[[Document], Any]) -> Any:
         """Run ``func(document)`` with the document's lock held.
 

@@ -24,6 +24,7 @@ from hyperfocal.document.changes import (
 from hyperfocal.document.curdoc import (
     current_document,
     enter_document,
+    here,
     leave_document,
     no_document,
     unlocked,
@@ -45,7 +46,7 @@ from hyperfocal.document.handlers import own_session_hook, session_created_hook
 from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
-from hyperfocal.document.running import script_run
+from hyperfocal.document.running import script_run, silenced
 from hyperfocal.document.values import Place, set_values, values_of
 
 __all__ = (
@@ -71,6 +72,7 @@ __all__ = (
     "encode_document",
     "enter_document",
     "forget_models",
+    "here",
     "is_settled",
     "leave_document",
     "listeners",
@@ -84,6 +86,7 @@ __all__ = (
     "session_created_hook",
     "set_session_context",
     "set_values",
+    "silenced",
     "subject_of",
     "unlocked",
     "unseen_models",

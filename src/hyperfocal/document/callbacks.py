@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, cast
 
 from bokeh.document import Document
@@ -25,6 +26,10 @@ class ChangeSink(Protocol):
 
     def may_change(self) -> bool:
         """Whether the calling code may change the document now."""
+        ...
+
+    def has_turn(self) -> bool:
+        """Whether the calling code belongs to the turn that runs, and shows it by its context."""
         ...
 
     def changed(self, event: DocumentPatchedEvent) -> None:
@@ -71,6 +76,17 @@ class RecordingCallbackManager(DocumentCallbackManager):
         """The session is gone; adding callbacks raises from now on, changes go nowhere."""
         self._sink = None
         self._gone = session_id
+
+    @property
+    def has_turn(self) -> bool | None:
+        """Whether the calling code belongs to the turn that runs; ``None`` without a session."""
+        return None if self._sink is None else self._sink.has_turn()
+
+    def tell(self, events: Iterable[DocumentPatchedEvent]) -> None:
+        """Tell the sink of changes of which nobody else shall hear. In a turn."""
+        if self._sink is not None:
+            for event in events:
+                self._sink.changed(event)
 
     def trigger_on_change(self, event: DocumentChangedEvent) -> None:
         """Tell the sink of a change, then run the application's callbacks and tell listeners.

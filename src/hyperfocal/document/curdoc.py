@@ -21,6 +21,7 @@ from bokeh.document.locking import UnlockedDocumentProxy
 __all__ = (
     "current_document",
     "enter_document",
+    "here",
     "is_current",
     "leave_document",
     "no_document",
@@ -82,6 +83,13 @@ def is_current(document: Document) -> bool:
     """Whether ``curdoc()`` is this document."""
     stack = _stack.get()
     return bool(stack) and stack[-1]() is document
+
+
+def here() -> Document | None:
+    """The document that is ``curdoc()`` here; ``None`` for nobody's, or a guarded view."""
+    stack = _stack.get()
+    document = stack[-1]() if stack else None
+    return document if isinstance(document, Document) else None
 
 
 def enter_document(document: Document) -> Token[tuple[_Entry, ...]]:

@@ -110,9 +110,14 @@ def forget_models(modules: set[str]) -> None:
     """
     resolver: Any = _default_resolver
     known: dict[str, type[Any]] = resolver._known_models
-    for name, cls in list(known.items()):
+    found: list[str] = []
+    for name, cls in reversed(known.items()):  # in order of definition; Bokeh's were loaded first
+        if cls.__module__.startswith("bokeh.models."):
+            break
         if cls.__module__ in modules:
-            del known[name]
+            found.append(name)
+    for name in found:
+        del known[name]
 
 
 def dispose(document: Document, session_id: str) -> None:

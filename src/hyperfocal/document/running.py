@@ -20,7 +20,7 @@ from bokeh.application.handlers import code, code_runner
 from bokeh.application.handlers.code import CodeHandler
 from bokeh.application.handlers.code_runner import CodeRunner
 
-__all__ = ("script_run",)
+__all__ = ("script_run", "silenced")
 
 
 class _Run:
@@ -118,8 +118,11 @@ class _OfRun:
 
 
 @contextmanager
-def _silenced(loggers: dict[str, Callable[..., None]]) -> Generator[None]:
-    """In the place of Bokeh's ``_monkeypatch_io``; a script that exits leaves nothing behind."""
+def silenced(loggers: dict[str, Callable[..., None]]) -> Generator[None]:
+    """Within, these take the place of functions of ``bokeh.io``, for the caller alone.
+
+    In the place of Bokeh's ``_monkeypatch_io``; a script that exits leaves nothing behind.
+    """
     run = _run.get()
     if run is None:
         yield
@@ -148,7 +151,7 @@ def _install() -> None:
     namespace: Any = code_runner
     namespace.sys = _Sys()
     namespace = code
-    namespace._monkeypatch_io = _silenced
+    namespace._monkeypatch_io = silenced
     for name in CodeHandler._io_functions:
         setattr(bokeh.io, name, _only_outside_of_scripts(name, getattr(bokeh.io, name)))
 

@@ -14,6 +14,7 @@ from jinja2 import Template
 
 from hyperfocal.pages.resources import PageBundle
 from hyperfocal.pages.shells import fill_autoload, page_shell
+from hyperfocal.panel import is_panels, panel_page
 
 __all__ = ("autoload_script", "document_page", "is_plain", "page_head", "page_rest")
 
@@ -28,6 +29,8 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
     """
     if is_plain(document):
         return page_head(document.title, bundle) + page_rest(document, token)
+    if is_panels(document) and bundle.resources is not None:
+        return panel_page(document, token, bundle.resources)
     item = RenderItem(token=token, roots=document.roots, use_for_title=True)
     template, title = document.template, document.title
     return html_page_for_render_items(
@@ -42,7 +45,9 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
 
 def is_plain(document: Document) -> bool:
     """Whether a document's page is Bokeh's default one, of which the head can be sent before."""
-    return document.template is FILE and bool(document.title)  # that template reads no variables
+    if document.template is not FILE or not document.title:  # that template reads no variables
+        return False
+    return not is_panels(document)
 
 
 def page_head(title: str, bundle: PageBundle) -> str:

@@ -30,19 +30,21 @@ class PageBundle:
         scripts: the tags for scripts.
         styles: the tags for style sheets.
         autoload: the autoload script without what is particular to a session.
+        resources: where all that is; ``None`` for a bundle of nothing.
     """
 
     scripts: str
     styles: str
     autoload: Form
+    resources: Resources | None = None
 
     @classmethod
-    def of(cls, bundle: Bundle) -> PageBundle:
+    def of(cls, bundle: Bundle, resources: Resources | None = None) -> PageBundle:
         """What Bokeh's bundle renders to."""
         scripts, styles = bundle
         own = copy(bundle)
         own.js_raw = list(bundle.js_raw)  # a script is about to be added
-        return cls(scripts, styles, autoload_form(own))
+        return cls(scripts, styles, autoload_form(own), resources)
 
 
 class _KnownModels:
@@ -144,7 +146,7 @@ class StaticFiles:
                 resources = Resources(mode=mode, root_url=root_url, path_versioner=self.version)
             else:
                 resources = Resources(mode=mode)
-            bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources))
+            bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources), resources)
             if self._shared is not None:
                 for name, folder in extension_dirs.items():
                     self._shared.publish_folder(name, Path(folder))

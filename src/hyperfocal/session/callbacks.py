@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hyperfocal.clock import Clock
 from hyperfocal.document import unlocked
 from hyperfocal.errors import SessionGoneError
+from hyperfocal.panel import is_panels
+from hyperfocal.session.execution import Habit, is_coroutine
+from hyperfocal.session.stepping import Stepping
 from hyperfocal.session.timers import Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, no_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
@@ -79,6 +82,12 @@ class SessionCallbacks:
 
     def _run(self, timer: Timer) -> Awaitable[None] | None:
         """In place when the document is free and the callback plain, else as a task."""
+        if is_panels(self._session.document) and is_coroutine(timer.callback):
+            habit = self._session.execution.habit(timer.callback, self._session.url)
+            if getattr(timer.callback, "nolock", False):
+                return self._run_in_steps(timer, habit)
+            if habit is not None:
+                return self._run_in_turn_by_steps(timer, habit)
         if getattr(timer.callback, "nolock", False):
             return self._run_unlocked(timer)
         try:
@@ -123,6 +132,22 @@ class SessionCallbacks:
             if timer.removed and timer.kind is TimerKind.PERIODIC:
                 return
             await self._session.run_in(turn, timer.callback, timer.callback)
+
+    async def _run_in_steps(self, timer: Timer, habit: Habit | None) -> None:
+        """A callback of Panel's that does not hold the document while it waits."""
+        with no_turn():
+            await Stepping(self._session, timer.callback(), habit)
+
+    async def _run_in_turn_by_steps(self, timer: Timer, habit: Habit) -> None:
+        """A coroutine of Panel's with the application's plain code in it."""
+        try:
+            turn = await self._session.acquire()
+        except SessionGoneError:
+            return
+        with turn:
+            if timer.removed and timer.kind is TimerKind.PERIODIC:
+                return
+            await Stepping(self._session, timer.callback(), habit, turn)
 
     async def _run_unlocked(self, timer: Timer) -> None:
         token = _unlocked_in.set(self._mark)

@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 from hyperfocal.clock import Clock
 from hyperfocal.config import Settings
 from hyperfocal.errors import BusyError
+from hyperfocal.panel import stands_for
 from hyperfocal.session.timers import callback_name
 from hyperfocal.session.workers import Workers
 from hyperfocal.telemetry import CodeMoved, Telemetry
 
-__all__ = ("Execution", "Habit", "Thresholds", "code_of")
+__all__ = ("Execution", "Habit", "Thresholds", "code_of", "is_coroutine")
 
 _T = TypeVar("_T")
 
@@ -172,10 +173,24 @@ class Execution:
         habit = self._habits.get(id(code))
         if habit is not None:
             return habit
-        if inspect.iscoroutinefunction(_inner(callback)):
+        inner = _inner(callback)
+        behind = stands_for(inner)
+        if behind is not None:
+            return self._habit_behind(behind, url)
+        if inspect.iscoroutinefunction(inner):
             return None
-        habit = Habit(code, callback_name(_inner(callback)), self._callbacks, self._teller(url))
+        habit = Habit(code, callback_name(inner), self._callbacks, self._teller(url))
         return self._add(id(code), habit)
+
+    def _habit_behind(self, behind: Callable[..., Any] | str, url: str) -> Habit | None:
+        """What is known of what Panel calls in the name of the application."""
+        if not isinstance(behind, str):
+            return self.habit(behind, url)
+        name = f"callbacks of {behind} at {url}"
+        habit = self._habits.get(name)
+        if habit is not None:
+            return habit
+        return self._add(name, Habit(name, name, self._callbacks, self._teller(url)))
 
     def slowest(self, callbacks: Sequence[Callable[..., Any]], url: str) -> Habit | None:
         """The habit to go by when all of these are called."""
@@ -330,6 +345,11 @@ def _inner(callback: Any) -> Any:
         if wrapped is None:
             return callback
         callback = wrapped
+
+
+def is_coroutine(callback: Any) -> bool:
+    """Whether it is an ``async`` function, whatever is wrapped around it."""
+    return inspect.iscoroutinefunction(_inner(callback))
 
 
 def code_of(callback: Any) -> object:

@@ -7,7 +7,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from hyperfocal.clock import Clock, TimerHandle
 from hyperfocal.document import (
@@ -22,7 +22,7 @@ from hyperfocal.errors import SessionGoneError, TooManyConnectionsError, TurnRee
 from hyperfocal.session.admission import Seat
 from hyperfocal.session.broadcast import Broadcast
 from hyperfocal.session.callbacks import SessionCallbacks
-from hyperfocal.session.execution import Execution
+from hyperfocal.session.execution import Execution, Habit
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
@@ -34,6 +34,8 @@ from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.wire import MessageIds
 
 __all__ = ("Session",)
+
+_T = TypeVar("_T")
 
 #: Seconds between looks at whether a turn waits for a task that waits for the turn's end.
 _REENTRY_CHECK_S = 0.05
@@ -363,11 +365,19 @@ class Session:
                 return result
             turn.may_last()
         else:
-            turn.may_last()
-            result = await self.execution.in_thread(habit, call, self.url)
+            result = await self.in_thread(turn, habit, call)
         while inspect.isawaitable(result):
             result = await result
         return result
+
+    async def in_thread(self, turn: Turn, habit: Habit, call: Callable[[], _T]) -> _T:
+        """Have a worker thread call it within a turn that has been entered."""
+        turn.may_last()
+        turn.in_thread = True
+        try:
+            return await self.execution.in_thread(habit, call, self.url)
+        finally:
+            turn.in_thread = False
 
     async def with_document_locked(self, func: Callable[..., Any], *args: Any, **kw: Any) -> Any:
         """Run ``func(*args, **kw)`` in a turn: the older spelling, for existing applications."""
@@ -390,6 +400,16 @@ class Session:
             return asyncio.get_running_loop() is not self.loop
         except RuntimeError:
             return True
+
+    def has_turn(self) -> bool:
+        """Whether the calling code belongs to the turn that runs, and shows it by its context."""
+        turn = self._turn
+        return turn is not None and (turn is current_turn() or turn in turns_around())
+
+    @property
+    def _subscribed_connections(self) -> tuple[()]:
+        """Where Panel writes changes by itself. It writes to the document here, see ``panel``."""
+        return ()
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """Note a change; it leaves with the turn."""

@@ -72,7 +72,10 @@ class ThreadLoop:
     ) -> asyncio.TimerHandle:
         """Call it on the loop's thread at this time of ``loop.time()``, in seconds."""
         loop = self._real
-        handle = asyncio.TimerHandle(when, callback, args, loop, context)
+        own: Any = (
+            self  # a handle tells its loop when it is cancelled, which uvloop's does not take
+        )
+        handle = asyncio.TimerHandle(when, callback, args, own, context)
         context = context if context is not None else copy_context()
 
         def run() -> None:
@@ -81,6 +84,9 @@ class ThreadLoop:
 
         loop.call_soon_threadsafe(loop.call_at, when, run)
         return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """The loop's own timer goes on, and finds that there is nothing to do."""
 
     def create_task(
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, **kw: Any

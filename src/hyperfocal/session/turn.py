@@ -63,6 +63,7 @@ class Turn:
         outer: the turn from within which it was asked for, held weakly.
         task: the task that holds the turn, ``None`` when it is held in a plain call.
         progress: lets out what a turn that may last has changed so far.
+        in_thread: a worker thread may be changing the document.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Turn:
         "_tokens",
         "_warning",
         "defined",
+        "in_thread",
         "originator",
         "outer",
         "progress",
@@ -83,6 +85,7 @@ class Turn:
         self.defined: frozenset[Any] = frozenset()
         self.task: asyncio.Task[Any] | None = None
         self.progress: Progress | None = None
+        self.in_thread = False
         self._warning: TimerHandle | None = None
         self.outer = _current.get()
         self._tokens: tuple[Token[Any], Token[Any]] | None = None
@@ -110,6 +113,17 @@ class Turn:
             self._tokens = None
             _current.reset(turn)
             leave_document(document)
+
+    def visit(self) -> tuple[Token[Any], Token[Any]]:
+        """Make the calling context one of the turn, too, while its holder waits."""
+        return enter_document(self.session.document), _current.set(weakref.ref(self))
+
+    @staticmethod
+    def end_visit(visit: tuple[Token[Any], Token[Any]]) -> None:
+        """Undo ``visit``, in the same context."""
+        document, turn = visit
+        _current.reset(turn)
+        leave_document(document)
 
     def may_last(self) -> None:
         """Let clients see what changes before the end: code that awaits or has a thread begins."""

@@ -20,6 +20,7 @@ from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.endpoints import (
     Endpoint,
     application_endpoints,
+    component_file,
     health,
     index,
     not_found,
@@ -45,6 +46,9 @@ def make_app(site: Site) -> Starlette:
         routes += _application_routes(site, served)
     routes += [
         Route(f"{prefix}/health", health(site)),
+        Route(
+            f"{prefix}/components/{{module}}/{{name}}/{{attribute}}/{{path:path}}", component_file
+        ),
         Mount(f"{prefix}/static/extensions", _Extensions(site)),
         Mount(f"{prefix}/static", Folder(site.statics.bokehjs)),
     ]

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
@@ -22,12 +29,21 @@ from hyperfocal.pages import (
     failure_script,
     notice_page,
 )
+from hyperfocal.panel import find_component_file, is_panels, panel_autoload_script
 from hyperfocal.web.addresses import autoload_root, relative_root, root_url
 from hyperfocal.web.pages import PageEndpoint, refused
 from hyperfocal.web.site import Served, Site
 from hyperfocal.web.static import Folder
 
-__all__ = ("Endpoint", "application_endpoints", "health", "index", "not_found", "thumbnail")
+__all__ = (
+    "Endpoint",
+    "application_endpoints",
+    "component_file",
+    "health",
+    "index",
+    "not_found",
+    "thumbnail",
+)
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -53,7 +69,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
         try:
             visit = site.admit(served, request.scope, request.query_params)
-            await site.session_of(served, visit)
+            session = await site.session_of(served, visit)
         except AuthError as error:
             refused(site, served, request, error.reason)
             return _script(failure_script(error.reason, element_id), 403, cors)
@@ -79,14 +95,29 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         bundle = None
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
-        script = autoload_script(
-            visit.token,
-            element_id,
-            bundle,
-            app_path=app_path or "/",  # Bokeh's snippets leave that away
-            absolute_url=absolute_url,
-            before=before,
-        )
+        shown_path = app_path or "/"  # Bokeh's snippets leave that away
+        if bundle is not None and bundle.resources is not None and is_panels(session.document):
+            async with session.turn() as turn:
+                make = partial(
+                    panel_autoload_script,
+                    turn.document,
+                    visit.token,
+                    bundle.resources,
+                    element_id,
+                    root_url=root,
+                    app_path=shown_path,
+                    absolute_url=absolute_url,
+                )
+                script = await session.run_in(turn, panel_autoload_script, make)
+        else:
+            script = autoload_script(
+                visit.token,
+                element_id,
+                bundle,
+                app_path=shown_path,
+                absolute_url=absolute_url,
+                before=before,
+            )
         return _script(script, 200, cors)
 
     async def metadata(request: Request) -> Response:
@@ -118,6 +149,16 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
     if origin is not None and site.origins.allows(origin):
         headers["Access-Control-Allow-Credentials"] = "true"
     return headers
+
+
+async def component_file(request: Request) -> Response:
+    """A file of a custom component of Panel's. Pages of other origins may use it."""
+    names = request.path_params
+    path = find_component_file(names["module"], names["name"], names["attribute"], names["path"])
+    if path is None:
+        raise HTTPException(404)
+    headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
+    return FileResponse(path, headers=headers)
 
 
 def index(site: Site) -> Endpoint:

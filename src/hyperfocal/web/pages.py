@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -25,6 +26,7 @@ from hyperfocal.pages import (
     with_afresh_script,
     with_development,
 )
+from hyperfocal.panel import is_panels
 from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.web.addresses import relative_root
@@ -123,8 +125,12 @@ class PageEndpoint:
         try:
             bundle = self._tags(request)
             async with session.turn() as turn:
-                html = document_page(turn.document, visit.token, bundle)
-                plain = is_plain(turn.document)
+                document = turn.document
+                page = partial(document_page, document, visit.token, bundle)
+                # Panel takes its time for a page.
+                is_slow = is_panels(document)
+                html = await session.run_in(turn, document_page, page) if is_slow else page()
+                plain = is_plain(document)
         except Exception as raised:  # the application's template, most likely
             raise self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None

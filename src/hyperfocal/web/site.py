@@ -424,10 +424,10 @@ def make_site(
         telemetry: hears what happens; the site's counters are subscribed to it.
         clock: tells the time.
         provider: says who visitors are; by default the one that the settings ask for, if any.
+        place: where this process stands among several that serve the same applications.
 
     Raises:
         UsageError: there cannot be such a provider.
-        place: where this process stands among several that serve the same applications.
     """
     listed = list(applications)
     if settings.accelerate and not acceleration.install():

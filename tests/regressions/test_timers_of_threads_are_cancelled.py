@@ -1,0 +1,35 @@
+"""A timer that plain code in a worker thread had set could not be cancelled under uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hyperfocal.clock import SystemClock
+from hyperfocal.session import Execution, Thresholds
+from hyperfocal.telemetry import Telemetry
+
+uvloop = pytest.importorskip("uvloop")
+
+
+def test_a_timer_of_a_thread_is_cancelled() -> None:
+    called: list[str] = []
+
+    async def main() -> None:
+        never = Thresholds(-1.0)
+        execution = Execution(1, 0, never, never, SystemClock(), Telemetry())
+
+        def work() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.001, called.append, "cancelled").cancel()
+            loop.call_later(0.002, called.append, "kept")
+
+        await execution.run(work, work, "/")
+        async with asyncio.timeout(10):
+            while not called:
+                await asyncio.sleep(0.001)
+        execution.close()
+
+    uvloop.run(main())
+    assert called == ["kept"]
