@@ -72,6 +72,7 @@ class Kernel:
 @pytest.fixture
 async def kernel(tmp_path: Path) -> AsyncGenerator[Kernel]:
     manager = AsyncKernelManager(transport="ipc", ip=str(tmp_path / "kernel"))
+    assert manager.kernel_spec is not None
     manager.kernel_spec.argv[0] = sys.executable
     await manager.start_kernel(
         cwd=str(ROOT), env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

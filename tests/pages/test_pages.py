@@ -81,9 +81,7 @@ def fresh_page(document: Document, token: str, bundle: Bundle) -> str:
     )
 
 
-def fresh_script(
-    token: str, element: str, bundle: Bundle, app_path: str | None, url: str | None
-) -> str:
+def fresh_script(token: str, element: str, bundle: Bundle, app_path: str, url: str | None) -> str:
     item: Any = RenderItem(token=token, elementid=element, use_for_title=False)  # type: ignore[arg-type]
     bundle.add(Script(script_for_render_items({}, [item], app_path=app_path, absolute_url=url)))
     return AUTOLOAD_JS.render(bundle=bundle, elementid=element)
@@ -180,14 +178,14 @@ def test_with_a_template_and_variables(template: Any, variables: dict[str, Any])
 @pytest.mark.parametrize(
     ("app_path", "url"),
     [
-        (None, None),
+        ("/", None),
         ("/app", None),
         ("/app", "https://example.com/app"),
         ("", 'http://x/"é\n\nhyperfocal-element-blank'),
     ],
 )
 def test_an_autoload_script_is_bokehs_own(
-    mode: Callable[[str], None], source: str, resources: bool, app_path: str | None, url: str | None
+    mode: Callable[[str], None], source: str, resources: bool, app_path: str, url: str | None
 ) -> None:
     mode(source)
     statics = StaticFiles()

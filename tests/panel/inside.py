@@ -132,7 +132,11 @@ async def a_session_that_ends_leaves_nothing() -> None:
 
 
 async def pages_find_their_files_under_a_prefix() -> None:
-    for url, base, found in (("/a", "/pre/a", '"static/'), ("/", "/pre", '"/pre/static/')):
+    for url, base, found in (
+        ("/a", "/pre/a", '"static/'),
+        ("/", "/pre", '"/pre/static/'),
+        ("/deep/er/a", "/pre/deep/er/a", '"../../static/'),
+    ):
         async with running({url: application}, prefix="/pre") as server:
             page = await server.http.get(server.base.removesuffix("/pre") + base)
             assert f"src={found}extensions/panel/panel.min.js" in page.text, page.text[:2000]

@@ -62,14 +62,13 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def test_show_serves_on_the_loop_and_ends_with_the_output(published: Any) -> None:
-    made: list[hyperfocal.Server] = []
     hyperfocal.use_in_notebooks(keep_alive_milliseconds=5000)
     bokeh.io.show(tiny, notebook_url="http://localhost:8888", unused_session_lifetime=7)
     ((data, metadata),) = published
     assert "/autoload.js?bokeh-autoload-element=" in data["text/html"]
     (server_id,) = [one["server_id"] for one in metadata.values()]
-    made.append(curstate().uuid_to_server[server_id]._server)  # type: ignore[index]
-    (server,) = made
+    known: Any = curstate().uuid_to_server
+    server: hyperfocal.Server = known[server_id]._server
     assert server.settings.websocket_origins == ("localhost:8888",)
     assert server.settings.keep_alive_ms == 5000
     assert server.settings.unused_session_lifetime_ms == 7

@@ -33,7 +33,7 @@ def test_a_relative_url_leads_there_wherever_both_are(path: str, target: str, wh
         ("/app", "", "./"),
         ("/a/b", "", "../"),
         ("/", "", "./"),
-        ("/dash", "/dash", "./dash/"),
+        ("/dash", "/dash", "/dash/"),
         ("/dash/", "/dash", "./"),
         ("/dash/a/b", "/dash", "../"),
     ],

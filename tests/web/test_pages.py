@@ -80,7 +80,7 @@ async def test_everything_moves_under_a_prefix() -> None:
         page = await server.page("/a")
         assert 'src="./static/js/bokeh.min.js' in page.text
         assert 'href="./b"' in (await server.page("/")).text
-        assert 'href="./inner/b"' in (await server.page("")).text
+        assert 'href="/apps/inner/b"' in (await server.page("")).text
         assert (await server.page("/health")).status_code == 200
         async with server.client("/a") as client:
             assert (await client.pull())["roots"]

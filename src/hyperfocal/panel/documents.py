@@ -58,6 +58,9 @@ def _begin(document: Document) -> None:
     prefix = server.settings.prefix
     with sys.modules["panel.io.state"].set_curdoc(document):
         state.base_url = f"{prefix}/"
+        above = server.url.removeprefix(prefix).count("/") - 1
+        if above:
+            state.rel_path = "/".join([".."] * above)
         if prefix and server.url == f"{prefix}/":
             state.rel_path = (
                 prefix  # its page has no slash at its end, so nothing is relative to it

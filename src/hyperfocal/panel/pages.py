@@ -43,7 +43,7 @@ def panel_autoload_script(
     element_id: str,
     *,
     root_url: str,
-    app_path: str | None,
+    app_path: str,
     absolute_url: str | None,
 ) -> str:
     """The script that shows the document in an element of somebody else's page. In a turn.
@@ -54,7 +54,7 @@ def panel_autoload_script(
         resources: where BokehJS and extensions are.
         element_id: the element to show the document in.
         root_url: where the server's URLs begin, as the page sees them, with a slash at the end.
-        app_path: the application's URL path; ``None`` for the page's own path.
+        app_path: the application's URL path, as the page sees it.
         absolute_url: the application's whole URL, for a page of another origin.
     """
     place_at(document, root_url)

@@ -40,7 +40,7 @@ def _show(
 ) -> None:
     """What ``bokeh.io.show`` calls with an application."""
     origin, elsewhere, find = notebook_address(notebook_url)
-    chosen = {"port": 0, "allow_websocket_origin": [origin], **options, **more}
+    chosen: dict[str, Any] = {"port": 0, "allow_websocket_origin": [origin], **options, **more}
     if elsewhere:  # the browser is on another machine, and so was the notebook's server
         chosen.setdefault("address", "0.0.0.0")
     server = Server({"/": application}, **chosen)

@@ -21,13 +21,15 @@ def root_url(site: Site, scope: Mapping[str, Any]) -> str:
 
 
 def relative_root(site: Site, request: Request) -> str:
-    """Where the server's URLs begin, for a page: a relative URL with a slash at its end.
+    """Where the server's URLs begin, for a page: a URL with a slash at its end.
 
-    A host that says that we are elsewhere than the request's path is believed.
+    A path where a host says that we are elsewhere than the request's path, and for the page at the
+    prefix itself without a slash, which a proxy that strips it does not lead to.
     """
     path, mounted = str(request.scope["path"]), str(request.scope.get("root_path", ""))
     root = root_url(site, request.scope)
-    return quote(relative_url(path, root) if path.startswith(mounted) else root)
+    is_relative = path.startswith(mounted) and f"{path}/" != root
+    return quote(relative_url(path, root) if is_relative else root)
 
 
 def autoload_root(root: str, app_path: str, *, shown: str | None, absolute: str | None) -> str:

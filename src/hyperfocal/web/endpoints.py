@@ -86,12 +86,12 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         root = autoload_root(
             root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
         )
-        before = AFRESH_SCRIPT
+        doubt = ""
         try:
             site.check_origin(request.scope)
         except AuthError as error:  # as the websocket's will be, and browsers keep its reason
             text = f"This page may not show the application: {error.reason}."
-            before = f"{doubt_script(text, element_id)}\n{before}"
+            doubt = f"{doubt_script(text, element_id)}\n"
         bundle = None
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
@@ -116,9 +116,9 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                 bundle,
                 app_path=shown_path,
                 absolute_url=absolute_url,
-                before=before,
+                before=AFRESH_SCRIPT,
             )
-        return _script(script, 200, cors)
+        return _script(doubt + script, 200, cors)
 
     async def metadata(request: Request) -> Response:
         data: Any = served.context.application.metadata
