@@ -34,9 +34,8 @@ test: venv chromium nginx ## Run the tests, with coverage (PYTEST_ARGS="-k lock 
 	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" HYPERFOCAL_NGINX="$$(tools/ensure-nginx)" \
 		$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-check: ## Run all that CI runs: lint, then test
-	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory test
+check: ## Run all that CI runs: lint and test, side by side
+	$(MAKE) --no-print-directory --jobs=2 lint test
 
 lint: venv ## Check format, lint rules, types and import contracts
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from typing import Any
 import bokeh.io
 import pytest
 from bokeh.application.application import Application
+from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
 
 import hyperfocal
@@ -178,3 +179,34 @@ def test_the_lists_are_lists_in_every_respect() -> None:
 def test_hyperfocal_itself_is_found_in_a_run() -> None:
     with script_run(), current_document(Document()):
         assert importlib.import_module("hyperfocal") is hyperfocal
+
+
+def test_first_documents_are_built_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports in two threads show each other modules that are half done."""
+
+    def together(*, first: bool, patience_s: float) -> bool:
+        """Whether three documents are being built at the same time."""
+        meeting = threading.Barrier(3)
+        met: list[bool] = []
+
+        def modify(document: Document) -> None:
+            try:
+                meeting.wait(patience_s)
+            except threading.BrokenBarrierError:
+                met.append(False)
+            else:
+                met.append(True)
+
+        def build() -> None:
+            build_document(Application(FunctionHandler(modify)), Document(), "/", first=first)
+
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(build) for _ in range(3)]:
+                done.result()
+        return met == [True, True, True]
+
+    assert together(first=False, patience_s=20)
+    assert not together(first=True, patience_s=0.05)
+    # One that is stuck holds up others for a while only.
+    monkeypatch.setattr("hyperfocal.application.building._FIRST_WAIT_S", 0.001)
+    assert together(first=True, patience_s=20)

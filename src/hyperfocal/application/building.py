@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import traceback
+from collections.abc import Generator
 
 from bokeh.application.application import Application
 from bokeh.document import Document
@@ -14,8 +17,34 @@ from hyperfocal.panel import begin, complete
 __all__ = ("build_document",)
 
 
+#: Seconds that an application's first document waits for those of others.
+_FIRST_WAIT_S = 10.0
+
+_first_builds = threading.Lock()
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Generator[None]:
+    """The first documents of applications are built one after the other, as long as they are quick.
+
+    They import things. Where two threads import parts of one package that import each other,
+    Python keeps them from waiting for ever by showing one of them a module that is half done.
+    """
+    ours = _first_builds.acquire(timeout=_FIRST_WAIT_S)
+    try:
+        yield
+    finally:
+        if ours:
+            _first_builds.release()
+
+
 def build_document(
-    application: Application, document: Document, url: str, *, check: bool = True
+    application: Application,
+    document: Document,
+    url: str,
+    *,
+    check: bool = True,
+    first: bool = False,
 ) -> None:
     """Have the application fill the document, which is ``curdoc()`` meanwhile.
 
@@ -25,6 +54,7 @@ def build_document(
         application: fills it.
         document: an empty document.
         url: the application's URL path, for errors.
+        first: the application has built none before, so it will import what it needs.
         check: have Bokeh look for mistakes in what was built, which it logs as warnings. That
             takes up to a third of the time, and says the same of every session.
 
@@ -33,7 +63,7 @@ def build_document(
     """
     if not check:
         vars(document)["validate"] = lambda: None
-    with script_run():
+    with _one_at_a_time() if first else contextlib.nullcontext(), script_run():
         try:
             # Bokeh's handlers leave their own entry behind when a script exits.
             with current_document(document):

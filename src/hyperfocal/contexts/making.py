@@ -156,7 +156,8 @@ class SessionMaker:
     async def _fill(self, session: Session) -> None:
         """Have the application fill the session's document, in a turn."""
         async with session.turn():
-            check = self._owner.settings.dev or not self._checked
+            first = not self._checked
+            check = self._owner.settings.dev or first
             application, document = self._owner.application, session.document
             limit_ms = self._owner.settings.build_timeout_ms
             try:
@@ -164,7 +165,9 @@ class SessionMaker:
                     await self._execution.build(
                         self._url,
                         session.id,
-                        lambda: build_document(application, document, self._url, check=check),
+                        lambda: build_document(
+                            application, document, self._url, check=check, first=first
+                        ),
                     )
             except TimeoutError as error:
                 took = f"it took longer than {limit_ms / 1000:g} s (--build-timeout)"
