@@ -55,7 +55,9 @@ async def test_a_template_of_ones_own_finds_what_bokehs_do_and_more(tmp_path: Pa
     async with running(TWO, index=own, prefix="pre") as server:
         page = await server.page("/")
     title = "A slider, a callback and a Div"
-    assert page.text == (f"<a href='./a'><a href='./b'><b>{title} ./a</b><b>{title} ./b</b>./")
+    assert page.text == (
+        f"<a href='/pre/a'><a href='/pre/b'><b>{title} ./a</b><b>{title} ./b</b>./"
+    )
 
 
 def test_a_template_may_extend_ours_and_include_its_neighbours(tmp_path: Path) -> None:

@@ -77,17 +77,18 @@ class Index:
                 "--index", template, f"a Jinja2 template ({reason}{_advice(path)})"
             ) from error
 
-    def page(self, entries: Sequence[IndexEntry], root: str) -> str:
+    def page(self, entries: Sequence[IndexEntry], root: str, prefix: str = "") -> str:
         """The HTML of the index.
 
         Args:
             entries: the applications.
             root: where the server's URLs begin, with a slash at the end.
+            prefix: the path under which the server sees itself, without one.
         """
         if self._template is None:
             self._template = environment().get_template(f"{OWN}/index.html")
         # What Bokeh's templates find: the applications' paths, and what is before them.
-        items, prefix = [entry.path for entry in entries], root.rstrip("/")
+        items = [entry.path for entry in entries]
         html: str = self._template.render(entries=entries, root=root, items=items, prefix=prefix)
         return html
 

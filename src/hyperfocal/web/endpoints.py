@@ -170,7 +170,8 @@ def index(site: Site) -> Endpoint:
         if len(entries) == 1 and not site.settings.disable_index_redirect:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(entries[0].href + query, status_code=302)
-        return HTMLResponse(site.index.page(entries, root), headers={"Cache-Control": "no-cache"})
+        html = site.index.page(entries, root, root_url(site, request.scope).rstrip("/"))
+        return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
     return endpoint
 
