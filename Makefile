@@ -32,10 +32,12 @@ serve: venv ## Serve the applications in examples/ (SERVE_ARGS="--port 5007")
 
 test: venv chromium nginx ## Run the tests, with coverage (PYTEST_ARGS="-k lock -x")
 	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" HYPERFOCAL_NGINX="$$(tools/ensure-nginx)" \
-		$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+		$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
+			$(PYTEST_ARGS)
 
-check: ## Run all that CI runs: lint and test, side by side
-	$(MAKE) --no-print-directory --jobs=2 lint test
+check: ## Run all that CI runs: lint, then test
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test
 
 lint: venv ## Check format, lint rules, types and import contracts
 	$(BIN)/ruff format --check .
