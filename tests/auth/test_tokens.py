@@ -212,7 +212,9 @@ def test_arrays_of_bytes_in_a_request_come_back_as_they_were() -> None:
 
 
 @pytest.mark.parametrize(
-    "session_id", ["session", "with.dots.in-it_", make_session_id(), "x" * 512]
+    "session_id",
+    ["session", "with.dots.in-it_", make_session_id(), "x" * 512],
+    ids=["word", "dots", "made", "long"],
 )
 def test_bokehjs_reads_the_session_id(session_id: str) -> None:
     tokens = authority()
