@@ -24,8 +24,8 @@ birds = pd.DataFrame(
     }
 )
 
-chosen = pn.widgets.CheckBoxGroup(name="Kinds", options=list(kinds), value=list(kinds))
-heavier = pn.widgets.FloatSlider(name="Heavier than (kg)", start=2.5, end=6, step=0.1, value=2.5)
+chosen = pn.widgets.CheckBoxGroup(label="Kinds", options=list(kinds), value=list(kinds))
+heavier = pn.widgets.FloatSlider(label="Heavier than (kg)", start=2.5, end=6, step=0.1, value=2.5)
 table = pn.widgets.Tabulator(
     birds, pagination="remote", page_size=8, show_index=False, editors={"kind": None}
 )

@@ -15,10 +15,10 @@ pn.extension(notifications=True)
 
 STEPS = 200
 
-speed = pn.widgets.FloatSlider(name="Steps per second", start=10, end=200, value=60)
-start = pn.widgets.Button(name="Start", button_type="primary")
-stop = pn.widgets.Button(name="Stop", disabled=True)
-progress = pn.indicators.Progress(name="Progress", value=0, max=STEPS, sizing_mode="stretch_width")
+speed = pn.widgets.FloatSlider(label="Steps per second", start=10, end=200, value=60)
+start = pn.widgets.Button(label="Start", button_type="primary")
+stop = pn.widgets.Button(label="Stop", disabled=True)
+progress = pn.indicators.Progress(label="Progress", value=0, max=STEPS, sizing_mode="stretch_width")
 said = pn.pane.Markdown("Press *Start*.")
 
 source = ColumnDataSource({"x": [0.0], "y": [0.0]})
