@@ -112,6 +112,9 @@ async def a_document_of_bokehs_is_left_alone() -> None:
         theirs, ours = await server.page("/a"), await server.page("/b")
         assert "favicon.ico" in theirs.text  # which only Panel's template asks for
         assert "favicon.ico" not in ours.text
+        assert "/extensions/panel/" in theirs.text  # nor does it load Panel's files
+        assert "/extensions/panel/" not in ours.text
+        assert "cdn.holoviz.org" not in ours.text
         assert is_panels(server.context("/a").sessions[0].document)
         assert not is_panels(server.context("/b").sessions[0].document)
 

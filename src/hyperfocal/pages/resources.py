@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import weakref
 from copy import copy
 from dataclasses import dataclass
@@ -66,6 +67,22 @@ class _KnownModels:
         return models[:first] == self._bokehs and models[first:] == [
             model() for model in self._others
         ]
+
+
+#: Where Panel's files are, on this server or elsewhere.
+_PANELS = re.compile(r"/extensions/panel/|cdn\.holoviz\.org/panel/|@holoviz/panel@")
+
+
+def _without_panel(bundle: Bundle) -> Bundle:
+    """A bundle without the files of Panel, whose documents bring tags of their own.
+
+    Otherwise an application that imports Panel would have the pages of all others load its files,
+    some of them from its CDN.
+    """
+    own = copy(bundle)
+    own.js_files = [file for file in bundle.js_files if not _PANELS.search(f"/{file}")]
+    own.css_files = [file for file in bundle.css_files if not _PANELS.search(f"/{file}")]
+    return own
 
 
 def _known_models() -> list[type[Any]]:
@@ -146,7 +163,8 @@ class StaticFiles:
                 resources = Resources(mode=mode, root_url=root_url, path_versioner=self.version)
             else:
                 resources = Resources(mode=mode)
-            bundle = PageBundle.of(bundle_for_objs_and_resources(None, resources), resources)
+            tags = _without_panel(bundle_for_objs_and_resources(None, resources))
+            bundle = PageBundle.of(tags, resources)
             if self._shared is not None:
                 for name, folder in extension_dirs.items():
                     self._shared.publish_folder(name, Path(folder))
