@@ -1,7 +1,8 @@
 """Hyperfocal: a session server for interactive Bokeh documents.
 
-The public API: this module, ``hyperfocal.contexts`` and ``hyperfocal.testing``. Everything else
-may change. Names are imported when they are first used, so that the command line starts quickly.
+The public API: this module, ``hyperfocal.contexts``, ``hyperfocal.auth`` and
+``hyperfocal.testing``. Everything else may change. Names are imported when they are first used, so
+that the command line starts quickly.
 """
 
 from __future__ import annotations
