@@ -17,15 +17,16 @@ from hyperfocal.panel import begin, complete
 __all__ = ("build_document",)
 
 
-#: Seconds that an application's first document waits for those of others.
-_FIRST_WAIT_S = 10.0
+#: Seconds that an application's first document waits for those of others: long enough for most
+#: imports, and short enough that an application which takes its time delays nobody for long.
+_FIRST_WAIT_S = 1.0
 
 _first_builds = threading.Lock()
 
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Generator[None]:
-    """The first documents of applications are built one after the other, as long as they are quick.
+    """First documents are built one after the other, unless one takes its time.
 
     They import things. Where two threads import parts of one package that import each other,
     Python keeps them from waiting for ever by showing one of them a module that is half done.
