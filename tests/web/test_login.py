@@ -12,6 +12,7 @@ from bokeh.document import Document
 from bokeh.models.widgets import Div
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from hyperfocal import asgi_app
@@ -324,6 +325,16 @@ async def test_a_provider_of_ones_own() -> None:
         session_id = server.context().sessions[0].id
         theirs = await server.page(f"/?bokeh-session-id={session_id}", headers={"X-User": "eve"})
         assert theirs.status_code == 403
+
+
+async def test_strangers_hear_nothing_of_what_fails_in_development() -> None:
+    async with running(who, auth=Headers(), dev=True) as server:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(f"{server.ws}/hyperfocal-dev"):
+                pass
+        assert refused.value.response.status_code == 403
+        async with connect(f"{server.ws}/hyperfocal-dev", additional_headers={"X-User": "ada"}):
+            pass
 
 
 async def test_sessions_of_one_user_are_counted() -> None:

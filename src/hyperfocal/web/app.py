@@ -55,7 +55,9 @@ def make_app(site: Site) -> Starlette:
     if site.provider is not None:
         routes[:0] = login_routes(site, site.provider)
     if site.development is not None:
-        routes.insert(0, WebSocketRoute(f"{prefix}/{CHANNEL}", site.development.page))
+        channel = WebSocketRoute(f"{prefix}/{CHANNEL}", site.development.page)
+        channel.app = Guard(site, channel.app)  # it tells tracebacks
+        routes.insert(0, channel)
     if site.settings.ico_path != "none":
         routes.append(Route(f"{prefix}/favicon.ico", _favicon(site.settings.ico_path)))
     if not site.settings.disable_index and not any(served.url == "/" for served in site.served):

@@ -19,7 +19,7 @@ from hyperfocal.contexts import ApplicationContext
 from hyperfocal.document import Document, Place, set_values, values_of
 from hyperfocal.errors import AuthError, LoadError
 from hyperfocal.session import Session
-from hyperfocal.telemetry import CallbackFailed, Event, HookFailed
+from hyperfocal.telemetry import CallbackFailed, Event, HookFailed, SessionDestroyed
 
 if TYPE_CHECKING:
     from hyperfocal.web.site import Served, Site
@@ -113,6 +113,8 @@ class Development:
 
     def _hear(self, event: Event) -> None:
         """Something has happened, perhaps in a thread: show it in pages if it is a failure."""
+        if isinstance(event, SessionDestroyed):
+            self._first.pop(event.session_id, None)
         if not isinstance(event, CallbackFailed | HookFailed) or self._loop is None:
             return
         error = event.error
@@ -172,9 +174,10 @@ class Development:
                         changed = await changes.get()
                 except TimeoutError:
                     continue
-                await self._reload(changed)
-        except Exception:
-            _log.exception("Files are watched no more")
+                try:
+                    await self._reload(changed)
+                except Exception:
+                    _log.exception("Reloading failed; the next change is tried again")
         finally:
             await _cancelled(tasks)
 
