@@ -87,7 +87,7 @@ class SessionCallbacks:
             if getattr(timer.callback, "nolock", False):
                 return self._run_in_steps(timer, habit)
             if habit is not None:
-                return self._run_in_turn_by_steps(timer, habit)
+                return self._run_locked(timer, habit)
         if getattr(timer.callback, "nolock", False):
             return self._run_unlocked(timer)
         try:
@@ -123,7 +123,8 @@ class SessionCallbacks:
         with turn:
             await self._session.run_in(turn, timer.callback, timer.callback)
 
-    async def _run_locked(self, timer: Timer) -> None:
+    async def _run_locked(self, timer: Timer, steps: Habit | None = None) -> None:
+        """Wait for the document. With ``steps`` it is a coroutine of Panel's, taken by steps."""
         try:
             turn = await self._session.acquire()
         except SessionGoneError:
@@ -131,23 +132,15 @@ class SessionCallbacks:
         with turn:
             if timer.removed and timer.kind is TimerKind.PERIODIC:
                 return
-            await self._session.run_in(turn, timer.callback, timer.callback)
+            if steps is not None:
+                await Stepping(self._session, timer.callback(), steps, turn)
+            else:
+                await self._session.run_in(turn, timer.callback, timer.callback)
 
     async def _run_in_steps(self, timer: Timer, habit: Habit | None) -> None:
         """A callback of Panel's that does not hold the document while it waits."""
         with no_turn():
             await Stepping(self._session, timer.callback(), habit)
-
-    async def _run_in_turn_by_steps(self, timer: Timer, habit: Habit) -> None:
-        """A coroutine of Panel's with the application's plain code in it."""
-        try:
-            turn = await self._session.acquire()
-        except SessionGoneError:
-            return
-        with turn:
-            if timer.removed and timer.kind is TimerKind.PERIODIC:
-                return
-            await Stepping(self._session, timer.callback(), habit, turn)
 
     async def _run_unlocked(self, timer: Timer) -> None:
         token = _unlocked_in.set(self._mark)
