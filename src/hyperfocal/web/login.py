@@ -16,7 +16,7 @@ from hyperfocal.auth import relative_url
 from hyperfocal.auth.provider import Answer, AuthPage, AuthProvider, SetCookie, Visitor
 from hyperfocal.pages import failure_script, notice_page
 from hyperfocal.telemetry import ConnectionRefused
-from hyperfocal.web.requests import USER, read_cookies
+from hyperfocal.web.requests import USER, read_cookies, read_headers, read_protocol
 from hyperfocal.web.site import Site
 from hyperfocal.web.websocket import refuse
 
@@ -33,11 +33,7 @@ _UNKNOWN = "you have to log in first"
 def _visitor(
     scope: Mapping[str, Any], root: str, form: Mapping[str, list[str]], body: bytes
 ) -> Visitor:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        separator = "; " if name == "cookie" else ", "
-        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    headers = read_headers(scope)
     query = scope.get("query_string", b"").decode("latin-1")
     client = scope.get("client")
     host_user = scope.get("user")
@@ -52,7 +48,7 @@ def _visitor(
         cookies=read_cookies(headers.get("cookie", "")),
         body=body,
         query_string=query,
-        scheme={"ws": "http", "wss": "https"}.get(str(scope["scheme"]), str(scope["scheme"])),
+        scheme=read_protocol(scope),
         host=headers.get("host", ""),
         remote_ip=client[0] if client else "",
         root=root,

@@ -18,6 +18,8 @@ __all__ = (
     "header",
     "is_direct_local",
     "read_cookies",
+    "read_headers",
+    "read_protocol",
     "read_request",
     "restore_request",
 )
@@ -92,16 +94,26 @@ def read_cookies(text: str) -> dict[str, str]:
     return {name: morsel.value for name, morsel in cookies.items()}
 
 
-def read_request(scope: Scope) -> SessionRequest:
-    """The request as applications see it, without the arguments that speak to the server."""
+def read_headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    """All headers by lower-case name; several lines of one are joined."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        if name == "sec-websocket-protocol":
-            continue  # it holds the token
         # Several lines of one header are one list (RFC 9110 section 5.3); cookies have their own.
         separator = "; " if name == "cookie" else ", "
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    return headers
+
+
+def read_protocol(scope: Mapping[str, Any]) -> str:
+    """``http`` or ``https``, for websockets too."""
+    return _SCHEMES.get(str(scope["scheme"]), str(scope["scheme"]))
+
+
+def read_request(scope: Scope) -> SessionRequest:
+    """The request as applications see it, without the arguments that speak to the server."""
+    headers = read_headers(scope)
+    headers.pop("sec-websocket-protocol", None)  # it holds the token
     query = scope.get("query_string", b"").decode("latin-1")
     arguments: dict[str, list[bytes]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, encoding="latin-1"):
@@ -116,7 +128,7 @@ def read_request(scope: Scope) -> SessionRequest:
         cookies=read_cookies(headers.get("cookie", "")),
         headers=headers,
         method=scope.get("method", "GET"),
-        protocol=_SCHEMES.get(str(scope["scheme"]), str(scope["scheme"])),
+        protocol=read_protocol(scope),
         host=headers.get("host", ""),
         uri=f"{shown}?{query}" if query else shown,
         path=path,
