@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import threading
 import webbrowser
 from collections.abc import Mapping
@@ -156,7 +155,6 @@ class Server:
             raise UsageError("the server was started before; make a new one")
 
     def _start_on(self, loop: asyncio.AbstractEventLoop, listens: Any) -> None:
-        sys.setswitchinterval(0.001)
         self._http = HttpServer(self._config, listens, heeds_signals=False)
         self._task = loop.create_task(self._serve(self._http))
 
@@ -237,7 +235,6 @@ class Server:
             raise UsageError("run_until_shutdown needs the main thread; use start() in others")
         if self._thread is None and self._http is None:
             self._begin()
-            sys.setswitchinterval(0.001)
             with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
                 self._http = HttpServer(self._config, None)

@@ -166,6 +166,7 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
+        sys.setswitchinterval(_SWITCH_S)
         await super().startup(sockets=sockets)
         if not self.started:
             return
@@ -362,7 +363,6 @@ def run(
         exchange: passes connections between several processes that serve the same port. Whoever
             watches over them sends SIGTERM, once; SIGINT goes to all that a terminal started.
     """
-    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
     server = HttpServer(config, ready, exchange=exchange)
