@@ -218,13 +218,17 @@ def test_a_first_document_waits_for_the_imports_of_another(
 ) -> None:
     """However long they take."""
     (tmp_path / "takes_long.py").write_text(
-        "import tests.application.test_side_by_side as side\n"
-        "side.rendezvous['takes_long']()\n"
+        "import tests.application.test_side_by_side as side\nside.rendezvous['takes_long']()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("hyperfocal.application.firsts._PATIENCE_S", 0.0)
     importing, go_on = threading.Event(), threading.Event()
-    rendezvous["takes_long"] = lambda: (importing.set(), go_on.wait(20))
+
+    def imported() -> None:
+        importing.set()
+        assert go_on.wait(20)
+
+    rendezvous["takes_long"] = imported
     firsts = FirstBuilds()
     must_wait = firsts._must_wait
     looks: list[bool] = []

@@ -53,7 +53,9 @@ class FirstBuilds:
         now = time.monotonic()
         if any(now - began < _PATIENCE_S for _, began in self._inside):
             return True
-        frames = sys._current_frames() if self._inside else {}
+        if not self._inside:
+            return False
+        frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
         return any(_is_importing(frames.get(thread)) for thread, _ in self._inside)
 
 
