@@ -23,7 +23,8 @@ from hyperfocal.session import Session
 from hyperfocal.telemetry import CallbackFailed, Event, HookFailed, SessionDestroyed
 
 if TYPE_CHECKING:
-    from hyperfocal.web.site import Served, Site
+    from hyperfocal.web.listing import Served
+    from hyperfocal.web.site import Site
 
 __all__ = ("CHANNEL", "Development")
 
@@ -91,7 +92,7 @@ class Development:
     async def page(self, websocket: WebSocket) -> None:
         """The endpoint of the websocket. It tells tracebacks: pages of others are refused."""
         try:
-            self._site.check_origin(websocket.scope)
+            self._site.visits.check_origin(websocket.scope)
         except AuthError:
             await websocket.close(1008)
             return

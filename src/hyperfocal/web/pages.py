@@ -32,7 +32,9 @@ from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
-from hyperfocal.web.site import Served, Site, Visit
+from hyperfocal.web.listing import Served
+from hyperfocal.web.site import Site
+from hyperfocal.web.visits import Visit
 
 __all__ = ("PageEndpoint", "refused")
 
@@ -75,14 +77,14 @@ class PageEndpoint:
         if request.method == "HEAD":
             return HTMLResponse(headers=_PAGE_HEADERS)
         try:
-            visit = self._site.admit(self._served, request.scope, request.query_params)
+            visit = self._site.visits.admit(self._served, request.scope, request.query_params)
         except AuthError as error:
             refused(self._site, self._served, request, error.reason)
             html = notice_page("You cannot open this page", f"{error.reason}.")
             return HTMLResponse(html, status_code=403, headers=_PAGE_HEADERS)
         development = self._site.development
         before = development.generation_of(self._served.url) if development is not None else 0
-        making = asyncio.ensure_future(self._site.session_of(self._served, visit))
+        making = asyncio.ensure_future(self._site.visits.session_of(self._served, visit))
         if self._bundle is not None and not self._has_surprised and not self._site.settings.dev:
             await asyncio.wait({making}, timeout=_PATIENCE_S)
             if not making.done() and self._tags(request) is self._bundle:
