@@ -327,6 +327,18 @@ async def test_custom_components_with_code_in_scripts_and_files(panel: PanelTab)
     await panel.sees("file 0")
 
 
+async def test_files_of_components_with_a_process_for_each_application(panel: PanelTab) -> None:
+    """The process that accepts connections has not loaded the component."""
+    with serving("--isolate", HERE / "component.py") as process:
+        panel.base = process.base
+        await panel.show("component")
+        await panel.page.locator("button.from-file").click()
+        await panel.styled("button.from-file", color="rgb(1, 2, 3)")
+        await panel.sees("python: 0 nothing 1 0")
+        assert process.stop() == 0
+        assert complaints(process) == []
+
+
 async def test_a_component_of_anywidgets(panel: PanelTab) -> None:
     await panel.show("anywidget")
     await panel.page.locator("button.anywidget").click()

@@ -12,11 +12,12 @@ All names of Panel that are touched are touched in this folder;
 
 from hyperfocal.panel.arrival import watch
 from hyperfocal.panel.callbacks import stands_for
-from hyperfocal.panel.components import ComponentFile, find_component_file
+from hyperfocal.panel.components import COMPONENT_LISTS, ComponentFile, find_component_file
 from hyperfocal.panel.documents import begin, complete, end, is_panels, settle
 from hyperfocal.panel.pages import panel_autoload_script, panel_page
 
 __all__ = (
+    "COMPONENT_LISTS",
     "ComponentFile",
     "begin",
     "complete",
