@@ -133,6 +133,12 @@ class StaticFiles:
             return self._shared.find_folder(name)
         return Path(folder) if folder is not None else None
 
+    def publish(self) -> None:
+        """Have other processes know the folders of extensions that are known here."""
+        if self._shared is not None:
+            for name, folder in extension_dirs.items():
+                self._shared.publish_folder(name, Path(folder))
+
     def version(self, path: str) -> str:
         """The path with the version of its content (the form that Bokeh's resources expect)."""
         if path not in self._versions:
@@ -165,9 +171,7 @@ class StaticFiles:
                 resources = Resources(mode=mode)
             tags = _without_panel(bundle_for_objs_and_resources(None, resources))
             bundle = PageBundle.of(tags, resources)
-            if self._shared is not None:
-                for name, folder in extension_dirs.items():
-                    self._shared.publish_folder(name, Path(folder))
+            self.publish()
             if len(self._bundles) >= _MAX_BUNDLES:
                 self._bundles.clear()
             self._bundles[key] = bundle

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from hyperfocal.contexts import ApplicationContext, SessionRequest
 from hyperfocal.document import acceleration
 from hyperfocal.errors import AuthError, BusyError, UsageError
 from hyperfocal.pages import Index, StaticFiles
+from hyperfocal.panel import is_panels, place_files
 from hyperfocal.session import Admission, AdmissionLimits, Execution, Session, Watchdog
 from hyperfocal.telemetry import Counters, HookFailed, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
@@ -254,13 +256,16 @@ class Site:
 
     # --- sessions -----------------------------------------------------------------------------
 
-    def admit(self, served: Served, scope: Scope, arguments: Mapping[str, str]) -> Visit:
+    def admit(
+        self, served: Served, scope: Scope, arguments: Mapping[str, str], root: str = ""
+    ) -> Visit:
         """Who asks for a page, and for which session.
 
         Args:
             served: the application.
             scope: the request.
             arguments: its query arguments.
+            root: where the server's URLs begin, for a page of somebody else's.
 
         Raises:
             AuthError: the request brings a session id that is not taken.
@@ -273,7 +278,8 @@ class Site:
         extra = {**known, **self._process_request(served, whole)}
         request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
-        token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
+        less = {"arguments": payload["arguments"], **extra}
+        token = self.tokens.issue(session_id, payload, less, root=root)
         return Visit(session_id, request, payload, token)
 
     async def session_of(self, served: Served, visit: Visit) -> Session:
@@ -349,7 +355,16 @@ class Site:
             # The page outlived its session. If it had the document before, it is one that comes
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
+            if is_panels(session.document):
+                await self._place(session, token.root)
         return session, token.page
+
+    async def _place(self, session: Session, root: str) -> None:
+        """Have a document's files asked for here. Otherwise its page sees to that."""
+        self.statics.publish()
+        async with session.turn() as turn:
+            place = partial(place_files, turn.document, root)
+            await session.run_in(turn, place_files, place)
 
     def _check_owned(self, served: Served, session_id: str) -> None:
         """Raise where a session would be made twice. Requests are brought to the right process.
