@@ -4,7 +4,7 @@ Knows no HTTP: functions of values to text.
 """
 
 from hyperfocal.pages.afresh import AFRESH_MESSAGE, AFRESH_SCRIPT, AFRESH_TEXT, with_afresh_script
-from hyperfocal.pages.development import RESTORE, with_development
+from hyperfocal.pages.development import RESTORE, DevelopedPage, with_development
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -29,13 +29,14 @@ from hyperfocal.pages.notices import (
     waiting_failure,
     waiting_note,
 )
-from hyperfocal.pages.resources import PageBundle, StaticFiles
+from hyperfocal.pages.resources import PageBundle, StaticFiles, publish_extensions
 
 __all__ = (
     "AFRESH_MESSAGE",
     "AFRESH_SCRIPT",
     "AFRESH_TEXT",
     "RESTORE",
+    "DevelopedPage",
     "Index",
     "IndexEntry",
     "NotebookUrl",
@@ -53,6 +54,7 @@ __all__ = (
     "notice_page",
     "page_head",
     "page_rest",
+    "publish_extensions",
     "show_in_cell",
     "waiting_end",
     "waiting_failure",

@@ -44,7 +44,12 @@ def _show(
         UsageError: browsers could not reach the server, wherever it listens.
     """
     place = notebook_address(notebook_url)
-    chosen = {"port": 0, "allow_websocket_origin": [place.origin], **options, **more}
+    chosen: dict[str, Any] = {
+        "port": 0,
+        "allow_websocket_origin": [place.origin],
+        **options,
+        **more,
+    }
     if place.needs_tls and not chosen["port"] and chosen.get("ssl_certfile") is None:
         raise UsageError(
             f"the browser would ask for {place.find(0).removesuffix(':0/')} at a port of its own, "

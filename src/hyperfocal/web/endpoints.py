@@ -31,8 +31,9 @@ from hyperfocal.pages import (
 )
 from hyperfocal.panel import find_component_file, is_panels, panel_autoload_script
 from hyperfocal.web.addresses import autoload_root, relative_root, root_url
+from hyperfocal.web.listing import Served
 from hyperfocal.web.pages import PageEndpoint, refused
-from hyperfocal.web.site import Served, Site
+from hyperfocal.web.site import Site
 from hyperfocal.web.static import Folder
 
 __all__ = (
@@ -72,8 +73,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
         )
         try:
-            visit = site.admit(served, request.scope, request.query_params, root)
-            session = await site.session_of(served, visit)
+            visit = site.visits.admit(served, request.scope, request.query_params, root)
+            session = await site.visits.session_of(served, visit)
         except AuthError as error:
             refused(site, served, request, error.reason)
             return _script(failure_script(error.reason, element_id), 403, cors)
@@ -88,7 +89,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             return _script(failure_script(text, element_id), 200, cors)
         doubt = ""
         try:
-            site.check_origin(request.scope)
+            site.visits.check_origin(request.scope)
         except AuthError as error:  # as the websocket's will be, and browsers keep its reason
             text = f"This page may not show the application: {error.reason}."
             doubt = f"{doubt_script(text, element_id)}\n"
@@ -147,7 +148,7 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
         "Access-Control-Allow-Headers": asked or "*",
         "Vary": "Origin",
     }
-    if origin is not None and site.origins.allows(origin):
+    if origin is not None and site.visits.origins.allows(origin):
         headers["Access-Control-Allow-Credentials"] = "true"
     return headers
 
