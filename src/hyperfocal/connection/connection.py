@@ -43,8 +43,9 @@ from hyperfocal.wire import (
 
 __all__ = ("Connection",)
 
-#: Patches of a client in which to look whether it comes back. It says so at once.
-_LOOKS = 8
+#: Patches of a client in which to look whether it comes back. It says so once everything is shown,
+#: and every view may have said something of itself before.
+_LOOKS = 1000
 
 #: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
