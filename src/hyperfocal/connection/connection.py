@@ -324,12 +324,12 @@ class Connection:
 
 def _comes_back(message: Message) -> bool:
     """Whether this is what BokehJS says after it was connected again. A patch that was taken."""
-    return any(
-        event["kind"] == "MessageSent"
-        and isinstance(event["msg_data"], dict)
-        and event["msg_data"].get("name") == "client_reconnected"
-        for event in message.content["events"]
-    )
+    for event in message.content["events"]:
+        if event["kind"] == "MessageSent":
+            data = event["msg_data"]
+            if isinstance(data, dict) and data.get("name") == "client_reconnected":
+                return True
+    return False
 
 
 _IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})
