@@ -75,14 +75,7 @@ def notice_page(title: str, text: str) -> str:
 
 def failure_script(text: str, element_id: str) -> str:
     """The same for a page that embeds an application: the message appears in its place."""
-    message = json.dumps(text).replace("<", "\\u003c")
-    element = json.dumps(element_id).replace("<", "\\u003c")
-    return (
-        f"(() => {{ const place = document.getElementById({element}); "
-        f"console.error({message}); "
-        f"if (place) {{ const p = document.createElement('p'); p.setAttribute('role', 'alert'); "
-        f"p.textContent = {message}; place.replaceWith(p); }} }})();"
-    )
+    return _notice_script(text, element_id, "place.replaceWith(p);")
 
 
 def doubt_script(text: str, element_id: str) -> str:
@@ -90,16 +83,25 @@ def doubt_script(text: str, element_id: str) -> str:
 
     A proxy may change what makes the server doubt, so that the websocket is taken after all.
     """
+    # BokehJS puts another element in this place, which has children when it works.
+    return _notice_script(
+        text,
+        element_id,
+        "place.after(p); "
+        "const see = new MutationObserver(() => { "
+        "if (!p.previousElementSibling?.childElementCount) return; "
+        "see.disconnect(); p.remove(); }); "
+        "see.observe(p.parentNode, {childList: true, subtree: true});",
+    )
+
+
+def _notice_script(text: str, element_id: str, show: str) -> str:
+    """Has a paragraph ``p`` with the text shown by a script that knows the element as ``place``."""
     message = json.dumps(text).replace("<", "\\u003c")
     element = json.dumps(element_id).replace("<", "\\u003c")
     return (
         f"(() => {{ const place = document.getElementById({element}); "
         f"console.error({message}); if (!place) return; "
         f"const p = document.createElement('p'); p.setAttribute('role', 'alert'); "
-        f"p.textContent = {message}; place.after(p); "
-        # BokehJS puts another element in this place, which has children when it works.
-        f"const see = new MutationObserver(() => {{ "
-        f"if (!p.previousElementSibling?.childElementCount) return; "
-        f"see.disconnect(); p.remove(); }}); "
-        f"see.observe(p.parentNode, {{childList: true, subtree: true}}); }})();"
+        f"p.textContent = {message}; {show} }})();"
     )
