@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,25 @@ def test_local_modules_belong_to_all_and_are_forgotten(
     # What is installed, and what is ours, is not theirs.
     assert {"pytest", "hyperfocal", "bokeh"} <= set(sys.modules)
     assert imported.VALUE == 1
+
+
+def test_what_was_written_while_nobody_watched(script: Path, folder: Path) -> None:
+    sources = Sources({"/app": script, "/big": folder})
+    page = folder / "templates" / "index.html"
+    page.write_text("")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "main.pyc").write_text("")
+    old = time.time() - 3600
+    os.utime(page, (old, old))  # as when something is unpacked
+    assert sources.written_since(old) == {script, folder / "main.py", page}
+    assert sources.written_since(time.time() + 60) == set()
+
+
+def test_nothing_is_told_twice(script: Path, folder: Path) -> None:
+    sources = Sources({"/app": script, "/big": folder})
+    main = folder / "main.py"
+    assert sources.news([script, main]) == set()
+    os.utime(main, (1, time.time() + 60))
+    script.unlink()
+    assert sources.news([script, main]) == {script, main}
+    assert sources.news([script, main]) == set()

@@ -247,7 +247,7 @@ async def test_a_page_whose_origin_a_proxy_vouches_for_shows_the_application(
 ) -> None:
     """The autoload script was asked for past the proxy, with the page's own origin."""
     async with two(websocket_origins=("elsewhere.example",)) as server:
-        server.site.check_origin = _once(server.site.check_origin)
+        server.site.visits.check_origin = _once(server.site.visits.check_origin)
         blog.post = lambda: server_document(f"{server.base}/a")
         await show(tab, blog.url())
         await tab.until("return document.querySelectorAll('[role=alert]').length == 0")

@@ -192,7 +192,7 @@ async def test_visitors_beyond_the_queue_are_asked_to_come_back() -> None:
         script = await server.page("/autoload.js?bokeh-autoload-element=here")
         assert (script.status_code, "Retry-After" in script.headers) == (503, True)
         assert "busy" in script.text
-        token = server.site.tokens.issue("new", {}, {})
+        token = server.site.visits.tokens.issue("new", {}, {})
         with pytest.raises(Exception, match="503"):
             async with WireClient.connect(f"{server.ws}/ws", token):
                 """Not reached."""

@@ -52,7 +52,7 @@ async def test_a_session_that_fails_takes_no_seat() -> None:
 async def test_a_websocket_that_would_make_one_too_many_is_refused_with_the_reason() -> None:
     async with running(tiny, max_sessions=1) as server:
         await server.token()
-        token = server.site.tokens.issue("another", {}, {})
+        token = server.site.visits.tokens.issue("another", {}, {})
         with pytest.raises(Exception, match="503"):
             async with WireClient.connect(f"{server.ws}/ws", token):
                 """Not reached."""

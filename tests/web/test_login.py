@@ -104,7 +104,7 @@ async def test_nobody_comes_in_who_is_nobody(tmp_path: Path) -> None:
         assert script.status_code == 403
         assert "log in" in script.text
         assert (await server.page("/metadata")).status_code == 403
-        token = server.site.tokens.issue("an-id", {}, {})
+        token = server.site.visits.tokens.issue("an-id", {}, {})
         with pytest.raises(InvalidStatus) as refused:
             async with server.client("/", token):
                 pass
@@ -189,7 +189,7 @@ async def test_a_module_that_fails_lets_nobody_in(tmp_path: Path) -> None:
     path = module(tmp_path, "def get_user(h): 1 / 0\nlogin_url = '/login'")
     async with running(who, auth_module=path) as server:
         assert (await server.page("/")).status_code == 500
-        token = server.site.tokens.issue("an-id", {}, {})
+        token = server.site.visits.tokens.issue("an-id", {}, {})
         with pytest.raises(InvalidStatus):
             async with server.client("/", token):
                 pass

@@ -155,7 +155,7 @@ class Yesterday(SystemClock):
 
 async def test_an_expired_token_may_come_back_to_a_live_session_and_make_no_new_one() -> None:
     async with running({"/a": tiny}, secret_key=b"secret") as server:
-        session_id = server.site.policy.new_session_id()
+        session_id = server.site.visits.policy.new_session_id()
         old = TokenAuthority(b"secret", Yesterday(), 300).issue(session_id)
         assert "expired" in await refused(server, old)
         await server.context("/a").create_session_if_needed(session_id)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import traceback
-from collections.abc import Generator
 
 from bokeh.application.application import Application
 from bokeh.document import Document
 
+from hyperfocal.application.firsts import FirstBuilds
 from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
 from hyperfocal.panel import begin, complete
@@ -17,26 +16,7 @@ from hyperfocal.panel import begin, complete
 __all__ = ("build_document",)
 
 
-#: Seconds that an application's first document waits for those of others: long enough for most
-#: imports, and short enough that an application which takes its time delays nobody for long.
-_FIRST_WAIT_S = 1.0
-
-_first_builds = threading.Lock()
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Generator[None]:
-    """First documents are built one after the other, unless one takes its time.
-
-    They import things. Where two threads import parts of one package that import each other,
-    Python keeps them from waiting for ever by showing one of them a module that is half done.
-    """
-    ours = _first_builds.acquire(timeout=_FIRST_WAIT_S)
-    try:
-        yield
-    finally:
-        if ours:
-            _first_builds.release()
+_first_builds = FirstBuilds()
 
 
 def build_document(
@@ -64,7 +44,7 @@ def build_document(
     """
     if not check:
         vars(document)["validate"] = lambda: None
-    with _one_at_a_time() if first else contextlib.nullcontext(), script_run():
+    with _first_builds.one_more() if first else contextlib.nullcontext(), script_run():
         try:
             # Bokeh's handlers leave their own entry behind when a script exits.
             with current_document(document):

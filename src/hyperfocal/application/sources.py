@@ -28,6 +28,8 @@ class Sources:
     def __init__(self, paths: Mapping[str, Path], more: Iterable[str | Path] = ()) -> None:
         self._paths = {url: path.resolve() for url, path in paths.items()}
         self._more = [Path(path).resolve() for path in more]
+        self._told: dict[Path, float] = {}  # what is known, and when it was written
+        self.news(self.written_since(0.0))
 
     def folders(self) -> tuple[set[Path], set[Path]]:
         """What has to be watched: folders with all that is in them, and folders alone."""
@@ -38,6 +40,34 @@ class Sources:
         return deep, {
             folder for folder in flat if not any(folder.is_relative_to(one) for one in deep)
         }
+
+    def written_since(self, moment: float) -> set[Path]:
+        """The files that have been written since then, in seconds of Unix time."""
+        from watchfiles import Change, DefaultFilter
+
+        counts = DefaultFilter()
+        deep, _ = self.folders()
+        files = {*self._paths.values(), *self._more, *self._modules().values()}
+        for folder in deep:
+            files.update(folder.rglob("*"))
+        return {
+            path
+            for path in files
+            if _written_at(path) >= moment and path.is_file() and counts(Change.modified, str(path))
+        }
+
+    def news(self, changed: Iterable[Path]) -> set[Path]:
+        """Those files of which nobody knows yet that they are as they are now.
+
+        What is there at the beginning is known.
+        """
+        new: set[Path] = set()
+        for path in changed:
+            written_at = _written_at(path)
+            if self._told.get(path) != written_at:
+                self._told[path] = written_at
+                new.add(path)
+        return new
 
     def concerned(self, changed: Iterable[Path]) -> list[str]:
         """The URL paths of the applications to which one of these files belongs."""
@@ -78,3 +108,16 @@ class Sources:
             ):
                 found[name] = path
         return found
+
+
+def _written_at(path: Path) -> float:
+    """Seconds of Unix time. What is copied with its time counts from when it came.
+
+    Returns:
+        0 for what is not there.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return 0.0
+    return max(found.st_mtime, found.st_ctime)

@@ -4,7 +4,7 @@ Knows no HTTP: functions of values to text.
 """
 
 from hyperfocal.pages.afresh import AFRESH_MESSAGE, AFRESH_SCRIPT, AFRESH_TEXT, with_afresh_script
-from hyperfocal.pages.development import RESTORE, with_development
+from hyperfocal.pages.development import RESTORE, DevelopedPage, with_development
 from hyperfocal.pages.document import (
     autoload_script,
     document_page,
@@ -36,6 +36,7 @@ __all__ = (
     "AFRESH_SCRIPT",
     "AFRESH_TEXT",
     "RESTORE",
+    "DevelopedPage",
     "Index",
     "IndexEntry",
     "NotebookUrl",

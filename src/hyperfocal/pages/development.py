@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from hyperfocal.pages.templating import source
 
-__all__ = ("RESTORE", "with_development")
+__all__ = ("RESTORE", "DevelopedPage", "with_development")
 
 #: The argument with which a page asks for what was set in the session before.
 RESTORE = "hyperfocal-restore"
 
 
-def with_development(html: str, channel: str, session_id: str) -> str:
+@dataclass(frozen=True, slots=True)
+class DevelopedPage:
+    """What a page tells of itself when it connects.
+
+    Attributes:
+        url: the URL path of its application.
+        session_id: its session; empty for a page that has none.
+        generation: how often its application had been replaced before the page was made.
+    """
+
+    url: str
+    session_id: str
+    generation: int
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, str]) -> DevelopedPage:
+        """The page whose script has connected with these arguments."""
+        generation = arguments.get("generation", "")
+        return cls(
+            arguments.get("url", ""),
+            arguments.get("session_id", ""),
+            int(generation) if generation.isdecimal() else 0,
+        )
+
+
+def with_development(html: str, channel: str, page: DevelopedPage) -> str:
     """The page with a script that reloads it, and shows what fails.
 
     Args:
         html: the page.
         channel: the URL of the websocket that tells of both.
-        session_id: the page's session; empty for a page that has none.
+        page: what it is.
     """
-    told = json.dumps({"channel": channel, "session": session_id, "restore": RESTORE})
+    told = json.dumps({"channel": channel, "page": asdict(page), "restore": RESTORE})
     script = source("development.js").replace("TOLD", told.replace("<", "\\u003c"))
     before, end, behind = html.rpartition("</body>")
     tag = f"<script>\n{script}</script>\n"

@@ -19,7 +19,8 @@ from hyperfocal.server.listening import bind
 from hyperfocal.server.serving import HttpServer, asgi_app, run_to_the_end, uvicorn_config
 from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
-from hyperfocal.web.site import Served, Site
+from hyperfocal.web.listing import Served
+from hyperfocal.web.site import Site
 
 __all__ = ("Server",)
 

@@ -27,8 +27,9 @@ from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.exchange import Arrival, Exchange, Place
+from hyperfocal.web.listing import Listing
 from hyperfocal.web.proxies import behind_proxy
-from hyperfocal.web.site import Listing, make_site
+from hyperfocal.web.site import make_site
 
 __all__ = (
     "HttpServer",

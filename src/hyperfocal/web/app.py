@@ -26,8 +26,9 @@ from hyperfocal.web.endpoints import (
     not_found,
     thumbnail,
 )
+from hyperfocal.web.listing import Served
 from hyperfocal.web.login import Guard, login_routes
-from hyperfocal.web.site import Served, Site
+from hyperfocal.web.site import Site
 from hyperfocal.web.static import Folder
 from hyperfocal.web.websocket import NoSuchWebSocket, WebSocketEndpoint
 

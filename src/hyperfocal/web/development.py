@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import traceback
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,13 @@ from hyperfocal.application import Sources, as_application, load
 from hyperfocal.contexts import ApplicationContext
 from hyperfocal.document import Document, Place, set_values, values_of
 from hyperfocal.errors import AuthError, LoadError
+from hyperfocal.pages import DevelopedPage
 from hyperfocal.session import Session
 from hyperfocal.telemetry import CallbackFailed, Event, HookFailed, SessionDestroyed
 
 if TYPE_CHECKING:
-    from hyperfocal.web.site import Served, Site
+    from hyperfocal.web.listing import Served
+    from hyperfocal.web.site import Site
 
 __all__ = ("CHANNEL", "Development")
 
@@ -35,8 +37,12 @@ CHANNEL = "hyperfocal-dev"
 _DEBOUNCE_MS = 100
 #: Seconds between looks for modules that have been imported.
 _LOOK_S = 1.0
+#: Seconds by which the times of files may lag behind the clock.
+_LAG_S = 0.05
 #: Sessions whose values are remembered for the pages that come after theirs.
 _MAX_REMEMBERED = 1_000
+
+_RELOAD = {"kind": "reload"}
 
 
 class Development:
@@ -60,9 +66,11 @@ class Development:
         self._paths = dict(paths)
         self._arguments = arguments
         self._sources = Sources(paths, more)
+        self._looked_at = time.time()  # for modules that have been imported
         self._first: dict[str, dict[Place, Any]] = {}  # session id -> values when it was built
         self._remembered: OrderedDict[str, dict[Place, Any]] = OrderedDict()
-        self._pages: dict[WebSocket, str] = {}
+        self._pages: dict[WebSocket, DevelopedPage] = {}
+        self._generations: Counter[str] = Counter()  # by URL path
         self._telling: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         site.telemetry.subscribe(self._hear)
@@ -84,13 +92,16 @@ class Development:
     async def page(self, websocket: WebSocket) -> None:
         """The endpoint of the websocket. It tells tracebacks: pages of others are refused."""
         try:
-            self._site.check_origin(websocket.scope)
+            self._site.visits.check_origin(websocket.scope)
         except AuthError:
             await websocket.close(1008)
             return
         await websocket.accept()
-        self._pages[websocket] = websocket.query_params.get("session", "")
+        page = DevelopedPage.of(websocket.query_params)
+        self._pages[websocket] = page
         try:
+            if page.generation != self.generation_of(page.url):
+                await self._send(websocket, _RELOAD)  # it was not there when the others were told
             while True:
                 await websocket.receive_text()
         except WebSocketDisconnect:
@@ -98,10 +109,13 @@ class Development:
         finally:
             del self._pages[websocket]
 
-    def _tell(self, message: Mapping[str, Any], session_id: str | None = None) -> None:
-        """Tell the pages of a session, or all."""
-        for websocket, its in list(self._pages.items()):
-            if session_id in (None, its):
+    def generation_of(self, url: str) -> int:
+        """How often the application at this URL path has been replaced."""
+        return self._generations[url]
+
+    def _tell(self, message: Mapping[str, Any], concerned: Callable[[DevelopedPage], bool]) -> None:
+        for websocket, page in list(self._pages.items()):
+            if concerned(page):
                 task = asyncio.ensure_future(self._send(websocket, message))
                 self._telling.add(task)
                 task.add_done_callback(self._telling.discard)
@@ -125,9 +139,11 @@ class Development:
             "title": f"A callback failed ({where}): {what}",
             "text": _told(error),
         }
-        session_id = event.session_id if isinstance(event, CallbackFailed) else None
+        its = event.session_id if isinstance(event, CallbackFailed) else None
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(partial(self._tell, message, session_id))
+            self._loop.call_soon_threadsafe(
+                self._tell, message, lambda page: its in (None, page.session_id)
+            )
 
     # --- values -------------------------------------------------------------------------------
 
@@ -160,15 +176,20 @@ class Development:
         tasks: list[asyncio.Task[None]] = []
         try:
             while True:
+                before, self._looked_at = self._looked_at, time.time()
                 folders = self._sources.folders()  # modules may have been imported meanwhile
                 if folders != watched:
-                    watched, before = folders, tasks
+                    watched, old = folders, tasks
                     tasks = [
                         asyncio.create_task(_feed(changes, paths, recursive=recursive))
                         for paths, recursive in zip(folders, (True, False), strict=True)
                         if paths
                     ]
-                    await _cancelled(before)
+                    await _cancelled(old)
+                    await asyncio.sleep(0)  # they watch from their first step on
+                    # What nobody watched, or the old ones had not told yet.
+                    since = before - _LAG_S
+                    changes.put_nowait(await asyncio.to_thread(self._sources.written_since, since))
                 try:
                     async with asyncio.timeout(_LOOK_S):
                         changed = await changes.get()
@@ -182,6 +203,7 @@ class Development:
             await _cancelled(tasks)
 
     async def _reload(self, changed: set[Path]) -> None:
+        changed = self._sources.news(changed)
         urls = self._sources.concerned(changed)
         if not urls:
             return
@@ -204,7 +226,8 @@ class Development:
             _log.error("%s", error)
             application = as_application(_that_fails(error), served.url)[0]
         await context.replace_application(application)
-        self._tell({"kind": "reload"})
+        self._generations[served.url] += 1
+        self._tell(_RELOAD, lambda page: page.url == served.url)
         await asyncio.gather(*(context.discard(session, "its files changed") for session in old))
 
 

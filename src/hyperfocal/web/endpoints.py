@@ -31,8 +31,9 @@ from hyperfocal.pages import (
 )
 from hyperfocal.panel import find_component_file, is_panels, panel_autoload_script
 from hyperfocal.web.addresses import autoload_root, relative_root, root_url
+from hyperfocal.web.listing import Served
 from hyperfocal.web.pages import PageEndpoint, refused
-from hyperfocal.web.site import Served, Site
+from hyperfocal.web.site import Site
 from hyperfocal.web.static import Folder
 
 __all__ = (
@@ -68,8 +69,8 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         if absolute_url is not None and urlsplit(absolute_url).scheme not in ("http", "https"):
             return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
         try:
-            visit = site.admit(served, request.scope, request.query_params)
-            session = await site.session_of(served, visit)
+            visit = site.visits.admit(served, request.scope, request.query_params)
+            session = await site.visits.session_of(served, visit)
         except AuthError as error:
             refused(site, served, request, error.reason)
             return _script(failure_script(error.reason, element_id), 403, cors)
@@ -88,7 +89,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         )
         doubt = ""
         try:
-            site.check_origin(request.scope)
+            site.visits.check_origin(request.scope)
         except AuthError as error:  # as the websocket's will be, and browsers keep its reason
             text = f"This page may not show the application: {error.reason}."
             doubt = f"{doubt_script(text, element_id)}\n"
@@ -146,7 +147,7 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
         "Access-Control-Allow-Headers": asked or "*",
         "Vary": "Origin",
     }
-    if origin is not None and site.origins.allows(origin):
+    if origin is not None and site.visits.origins.allows(origin):
         headers["Access-Control-Allow-Credentials"] = "true"
     return headers
 

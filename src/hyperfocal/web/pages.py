@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
     RESTORE,
+    DevelopedPage,
     PageBundle,
     document_page,
     failure_page,
@@ -31,7 +32,9 @@ from hyperfocal.session import Session
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
-from hyperfocal.web.site import Served, Site, Visit
+from hyperfocal.web.listing import Served
+from hyperfocal.web.site import Site
+from hyperfocal.web.visits import Visit
 
 __all__ = ("PageEndpoint", "refused")
 
@@ -74,12 +77,14 @@ class PageEndpoint:
         if request.method == "HEAD":
             return HTMLResponse(headers=_PAGE_HEADERS)
         try:
-            visit = self._site.admit(self._served, request.scope, request.query_params)
+            visit = self._site.visits.admit(self._served, request.scope, request.query_params)
         except AuthError as error:
             refused(self._site, self._served, request, error.reason)
             html = notice_page("You cannot open this page", f"{error.reason}.")
             return HTMLResponse(html, status_code=403, headers=_PAGE_HEADERS)
-        making = asyncio.ensure_future(self._site.session_of(self._served, visit))
+        development = self._site.development
+        before = development.generation_of(self._served.url) if development is not None else 0
+        making = asyncio.ensure_future(self._site.visits.session_of(self._served, visit))
         if self._bundle is not None and not self._has_surprised and not self._site.settings.dev:
             await asyncio.wait({making}, timeout=_PATIENCE_S)
             if not making.done() and self._tags(request) is self._bundle:
@@ -89,12 +94,13 @@ class PageEndpoint:
                     media_type="text/html",
                     headers=_STREAM_HEADERS,
                 )
-        development = self._site.development
         try:
             session = await making
             if development is not None:
                 await development.begin(session, request.query_params.get(RESTORE))
-            return await self._whole(request, visit, session)
+            html = await self._whole(request, visit, session)
+            html = self._developed(request, html, visit.session_id, before)
+            return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
         except BusyError as error:
             refused(self._site, self._served, request, error.reason)
             html = notice_page(
@@ -106,17 +112,18 @@ class PageEndpoint:
         except BuildError as error:
             self._bundle = None
             html = failure_page(error, dev=self._site.settings.dev)
-            html = self._developed(request, html, "")
+            html = self._developed(request, html, "", before)
             return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
 
-    def _developed(self, request: Request, html: str, session_id: str) -> str:
+    def _developed(self, request: Request, html: str, session_id: str, generation: int) -> str:
         """The page; with ``--dev`` it follows the files of the application."""
         if self._site.development is None:
             return html
         channel = relative_root(self._site, request) + CHANNEL
-        return with_development(html, channel, session_id)
+        page = DevelopedPage(self._served.url, session_id, generation)
+        return with_development(html, channel, page)
 
-    async def _whole(self, request: Request, visit: Visit, session: Session) -> Response:
+    async def _whole(self, request: Request, visit: Visit, session: Session) -> str:
         """The page of a document that is there.
 
         Raises:
@@ -134,8 +141,7 @@ class PageEndpoint:
         except Exception as raised:  # the application's template, most likely
             raise self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None
-        html = self._developed(request, with_afresh_script(html), visit.session_id)
-        return HTMLResponse(_encoded(html), headers=_PAGE_HEADERS)
+        return with_afresh_script(html)
 
     def _tags(self, request: Request) -> PageBundle:
         return self._site.statics.bundle(relative_root(self._site, request))

@@ -10,8 +10,9 @@ from hyperfocal.pages import AFRESH_MESSAGE, AFRESH_TEXT
 from hyperfocal.session import Session
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.asgi import AsgiTransport, Receive, Send
+from hyperfocal.web.listing import Served
 from hyperfocal.web.requests import Scope
-from hyperfocal.web.site import Served, Site
+from hyperfocal.web.site import Site
 from hyperfocal.web.transport import TAKE_OVER
 
 __all__ = ("NoSuchWebSocket", "WebSocketEndpoint", "refuse")
@@ -29,8 +30,8 @@ class WebSocketEndpoint:
         site, served = self._site, self._served
         await receive()  # websocket.connect
         try:
-            site.check_origin(scope)
-            session, page = await site.open_websocket(served, scope, _token(scope))
+            site.visits.check_origin(scope)
+            session, page = await site.visits.open_websocket(served, scope, _token(scope))
         except (AuthError, ProtocolError) as error:
             await refuse(site, served.url, scope, send, 403, error.reason)
             return
@@ -41,7 +42,7 @@ class WebSocketEndpoint:
             reason = "the application failed; see the server's log"
             await refuse(site, served.url, scope, send, 500, reason)
             return
-        connect = partial(_connect, site, served, session, page, site.may_push(scope))
+        connect = partial(_connect, site, served, session, page, site.visits.may_push(scope))
         outbox_bytes = site.settings.outbox_max_bytes
         await send({"type": "websocket.accept", "subprotocol": "bokeh"})
         take_over = scope.get("extensions", {}).get(TAKE_OVER)

@@ -36,12 +36,12 @@
   const connect = () => {
     const url = new URL(told.channel, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    url.searchParams.set("session", told.session);
+    for (const [name, value] of Object.entries(told.page)) url.searchParams.set(name, value);
     const socket = new WebSocket(url);
     socket.onopen = () => { if (lost) reload(""); };
     socket.onmessage = ({data}) => {
       const message = JSON.parse(data);
-      if (message.kind === "reload") reload(told.session);
+      if (message.kind === "reload") reload(told.page.session_id);
       else show(message);
     };
     socket.onclose = () => { lost = true; setTimeout(connect, 500); };
