@@ -160,6 +160,13 @@ PEERS: Mapping[str, Peer] = {
     "hyperfocal-prewarm": Peer(
         "", "hyperfocal", _hyperfocal("--prewarm", str(_PREWARMED)), needs="--prewarm"
     ),
+    # What the machine and Bokeh leave of a server.
+    "floor": Peer(
+        "",
+        "picows",
+        lambda serve: [str(_LAUNCHERS / "floor.py"), serve.path, str(serve.port)],
+        dialect=bokeh.visit_bare,
+    ),
 }
 
 #: Hyperfocal's transport without its sessions, and the bare library under it.

@@ -12,7 +12,7 @@ from bench.clients import Tally, Target
 from bench.clients.websocket import BINARY, TEXT, WebSocket, fetch
 from hyperfocal.testing import page_token
 
-__all__ = ("Session", "visit")
+__all__ = ("Session", "visit", "visit_bare")
 
 #: Gets the kind of a message and its content's JSON.
 Listener = Callable[[str, bytes], None]
@@ -103,6 +103,14 @@ class Session(WebSocket):
 async def visit(target: Target) -> Session:
     """A page with its document."""
     session = await Session.open(target)
+    await session.pull()
+    return session
+
+
+async def visit_bare(target: Target) -> Session:
+    """A document of a server that has websockets and no pages."""
+    session = await Session(target, "token").connect()
+    await session.answer()
     await session.pull()
     return session
 

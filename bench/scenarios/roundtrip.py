@@ -28,7 +28,7 @@ def trips(app: str, sessions: int) -> Run:
     return lambda name, bench: drive(bench, name, app, client)
 
 
-_ALL = ("bokeh", "bokeh-nodelay", "panel", "fastapi", "streamlit", "shiny", "hyperfocal")
+_ALL = ("bokeh", "bokeh-nodelay", "panel", "fastapi", "streamlit", "shiny", "hyperfocal", "floor")
 
 SCENARIOS = (
     Scenario(
@@ -69,7 +69,7 @@ SCENARIOS = (
                 targets={"bokeh": 6, "fastapi": 4},
             ),
         ),
-        BOKEH_FAMILY,
+        (*BOKEH_FAMILY, "floor"),
         trips("sliders", 100),
     ),
 )

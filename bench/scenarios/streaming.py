@@ -59,7 +59,7 @@ SCENARIOS = tuple(
                 targets={"bokeh": 5, "fastapi": 3},
             ),
         ),
-        BOKEH_FAMILY,
+        (*BOKEH_FAMILY, "floor"),
         _run(mb_s),
     )
     for mb_s in (1, 50)

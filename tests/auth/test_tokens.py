@@ -275,6 +275,14 @@ def test_a_token_without_expiry_or_page_is_read() -> None:
     assert authority().read(text) == Token("s", None, False, False, text, {})
 
 
+def test_a_token_says_where_its_page_finds_the_server() -> None:
+    root = "https://example.com/apps/"
+    assert authority().read(authority().issue("s", root=root)).root == root
+    assert authority().read(authority().issue("s")).root == ""
+    with pytest.raises(AuthError, match="malformed"):
+        authority().read(raw('{"session_id":"s","root":1}'))
+
+
 # --- what nobody else reads -----------------------------------------------------------------------
 
 

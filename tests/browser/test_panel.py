@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from tornado.web import create_signed_value
 
 from tests.browser.conftest import ARGUMENTS, Tab, chromium
+from tests.support.proxy import Proxy
 from tests.support.serving import Process, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -30,6 +32,7 @@ APPLICATIONS = sorted(path for path in HERE.glob("*.py") if path.stem not in MOD
 BUNDLED = Path(str(find_spec("panel").origin)).parent / "dist" / "bundled"  # type: ignore[union-attr]
 MATERIAL = "material-components-web@7.0.0"
 SECRET = "a secret of Panel's own"
+AFRESH = "#hyperfocal-afresh"
 
 expect.set_options(timeout=20_000)
 
@@ -53,6 +56,26 @@ def pool() -> Generator[Process]:
         yield process
         assert process.stop() == 0
         assert complaints(process) == []
+
+
+def port_of(process: Process) -> int:
+    return int(process.base.rpartition(":")[2])
+
+
+@asynccontextmanager
+async def blog(script: str) -> AsyncGenerator[str]:
+    """A site of somebody else's, whose pages all show this."""
+    body = f"<!doctype html><link rel=icon href='data:,'><h1>A post</h1>{script}".encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        yield f"http://localhost:{listening.sockets[0].getsockname()[1]}"
 
 
 def complaints(process: Process) -> list[str]:
@@ -327,6 +350,18 @@ async def test_custom_components_with_code_in_scripts_and_files(panel: PanelTab)
     await panel.sees("file 0")
 
 
+async def test_files_of_components_with_a_process_for_each_application(panel: PanelTab) -> None:
+    """The process that accepts connections has not loaded the component."""
+    with serving("--isolate", HERE / "component.py") as process:
+        panel.base = process.base
+        await panel.show("component")
+        await panel.page.locator("button.from-file").click()
+        await panel.styled("button.from-file", color="rgb(1, 2, 3)")
+        await panel.sees("python: 0 nothing 1 0")
+        assert process.stop() == 0
+        assert complaints(process) == []
+
+
 async def test_a_component_of_anywidgets(panel: PanelTab) -> None:
     await panel.show("anywidget")
     await panel.page.locator("button.anywidget").click()
@@ -398,20 +433,62 @@ async def test_what_is_held_leaves_as_one(panel: PanelTab) -> None:
     assert [one for one in values if one] == [["12", "11"]]
 
 
+async def test_a_page_comes_back_to_its_session_and_to_another_server(panel: PanelTab) -> None:
+    """With ``reconnect=True``. The other server has the same secret, and has made no page yet."""
+    page, toast = panel.page, panel.page.locator(".notyf__reconnect")
+    secret = {"BOKEH_SECRET_KEY": "of both servers"}
+    application = ("--allow-websocket-origin", "localhost:*", HERE / "reconnect.py")
+    with serving(*application, env=secret) as first, serving(*application, env=secret) as second:
+        async with Proxy.to(port_of(first)) as proxy:
+            panel.base = f"http://localhost:{proxy.port}"
+            await panel.show("reconnect")
+            await panel.click("Add")
+            await panel.sees("1 times la")
+
+            proxy.cut()
+            await panel.sees(re.compile("^Server connection lost. Attempting to reconnect in"))
+            proxy.mend()
+            await panel.sees("Connection with server was re-established.")
+            await panel.click("Add")
+            await panel.sees("2 times la")
+            assert await page.locator(AFRESH).count() == 0
+
+            await expect(toast).to_have_count(0)
+            proxy.cut()
+            proxy.mend(port_of(second))
+            await panel.sees(re.compile("This page begins anew"))
+            await panel.sees("0 times la")
+            await panel.click("Add")
+            await panel.sees("1 times la")
+            await panel.styled(".bk-btn", cursor="pointer")
+    assert all("ebsocket" in one.lower() for one in panel.problems), panel.problems
+    panel.problems.clear()
+
+
+async def test_an_embedded_page_that_begins_anew_says_so(panel: PanelTab) -> None:
+    secret = {"BOKEH_SECRET_KEY": "of both servers"}
+    application = ("--allow-websocket-origin", "localhost:*", HERE / "reconnect.py")
+    with serving(*application, env=secret) as first, serving(*application, env=secret) as second:
+        async with (
+            Proxy.to(port_of(first)) as proxy,
+            blog(server_document(f"http://localhost:{proxy.port}/reconnect")) as address,
+        ):
+            await panel.open(f"{address}/posts/today")
+            await panel.sees("0 times la")
+            await panel.page.wait_for_load_state("networkidle")
+            proxy.cut()
+            proxy.mend(port_of(second))
+            await panel.page.locator(AFRESH).wait_for()
+            await panel.styled(".bk-btn", cursor="pointer")
+            await panel.click("Add")
+            await panel.sees("1 times la")
+    assert all("ebsocket" in one.lower() for one in panel.problems), panel.problems
+    panel.problems.clear()
+
+
 async def test_an_application_in_a_page_of_another_origin(panel: PanelTab, server: Process) -> None:
-    script = server_document(f"{server.base}/basics")
-    body = f"<!doctype html><link rel=icon href='data:,'><h1>A post</h1>{script}".encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
-
-    async def blog(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(blog, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
-        await panel.open(f"http://localhost:{port}/posts/today")
+    async with blog(server_document(f"{server.base}/basics")) as address:
+        await panel.open(f"{address}/posts/today")
         await panel.click("Count")
         await panel.sees("clicked 1 times")
         # By style sheets of this server, which are elsewhere as seen from the page.

@@ -47,7 +47,7 @@ def test_a_connection_arrives_with_what_was_read_of_it(channel: Channel) -> None
     assert channel.is_empty()
     here, there = socket.socketpair()
     with here, there:
-        sent = Arrival(b"GET / HTTP/1.1\n\r\x00", None, ("/a/path", None), "https")
+        sent = Arrival(b"GET / HTTP/1.1\n\r\x00", None, ("/a/path", None), "https", 7, (0, 2))
         assert channel.send(there.fileno(), sent)
         assert not channel.is_empty()
         there.close()  # the copy that is under way is the other process's

@@ -19,6 +19,8 @@ from bokeh.client import pull_session
 from bokeh.core.types import ID
 from websockets.exceptions import InvalidStatus
 
+from hyperfocal.auth import TokenAuthority
+from hyperfocal.clock import SystemClock
 from hyperfocal.config import WebSocketTransport
 from hyperfocal.errors import UsageError
 from hyperfocal.server import asgi_app
@@ -250,6 +252,27 @@ def test_files_of_extensions_are_found_by_every_process(tmp_path: Path) -> None:
                     assert (await http.head(f"{server.base}/{path}")).status_code == 200, path
 
     with serving("--num-procs", "2", script) as server:
+        asyncio.run(test(server))
+
+
+def test_files_of_extensions_are_found_by_pages_of_a_server_before(tmp_path: Path) -> None:
+    """They come back to a server of which no page has asked for anything."""
+    script = tmp_path / "app.py"
+    script.write_text("import panel as pn\npn.widgets.IntSlider().servable()\n")
+    secret = "of both servers, and long enough"
+    token = TokenAuthority(secret.encode(), SystemClock()).issue("a-session", {})
+
+    async def test(server: Process) -> None:
+        async with connected(server, token) as client:
+            files = re.findall(
+                r"'url': '(static/extensions/panel/[^']+)'", str(await client.pull())
+            )
+        assert files
+        async with httpx.AsyncClient() as http:
+            for path in files:
+                assert (await http.head(f"{server.base}/{path}")).status_code == 200, path
+
+    with serving("--isolate", script, env={"BOKEH_SECRET_KEY": secret}) as server:
         asyncio.run(test(server))
 
 

@@ -42,6 +42,12 @@ def targets() -> Targets:
         ),
         ("/static/js/bokeh.js", Target(Kind.FILE)),
         ("/a/static/js/bokeh.js?v=1", Target(Kind.FILE, "/a")),
+        (
+            "/components/a.b/C/_css/x%20y/z.css?v=1",
+            Target(Kind.COMPONENT, component=("a.b", "C", "_css", "x y/z.css")),
+        ),
+        ("/components/a/C/_css", Target(Kind.SERVER)),
+        ("/a/components/a/C/_css/x.css", Target(Kind.SERVER)),
         ("*", Target(Kind.SERVER)),
     ],
 )
@@ -64,6 +70,9 @@ def test_a_prefix() -> None:
     assert targets.read(b"/apps/a", []) == Target(Kind.PAGE, "/a")
     assert targets.read(b"/a", []) == Target(Kind.SERVER)
     assert targets.read(b"/apps/static/x.js", []) == Target(Kind.FILE)
+    component = Target(Kind.COMPONENT, component=("m", "C", "_css", "x.css"))
+    assert targets.read(b"/apps/components/m/C/_css/x.css", []) == component
+    assert targets.read(b"/components/m/C/_css/x.css", []) == Target(Kind.SERVER)
 
 
 @pytest.mark.parametrize(

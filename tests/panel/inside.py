@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import sys
 import traceback
 import weakref
@@ -21,6 +22,7 @@ from bokeh.models.widgets import Div
 
 from hyperfocal.auth import Visitor
 from hyperfocal.document import new_document
+from hyperfocal.pages import AFRESH_MESSAGE
 from hyperfocal.panel import find_component_file, is_panels, stands_for, watch
 from hyperfocal.telemetry import HookFailed, PrewarmingStopped
 from tests.support.serving import running, until
@@ -196,6 +198,33 @@ async def component_files_are_served() -> None:
         assert (await server.page(path.replace("inside.py", "test_seam.py"))).status_code == 404
 
 
+async def a_page_that_begins_anew_asks_for_files_where_its_first_document_did() -> None:
+    async with running({"/a": application, "/b/c": application}) as server:
+        embedded = "/a/autoload.js?bokeh-autoload-element=e&bokeh-absolute-url="
+        for path, root in (
+            ("/a", ""),
+            ("/b/c", "../"),
+            (f"{embedded}http://elsewhere/inner/a", "http://elsewhere/inner/"),
+            ("/a/autoload.js?bokeh-autoload-element=e&bokeh-app-path=/inner/a", "/inner/"),
+        ):
+            app = path.partition("/autoload.js")[0]
+            token = await server.token(path)
+            context = server.context(app)
+            await context.discard(context.sessions[0], "test")
+            async with server.client(app, token) as client:
+                urls = set(re.findall(r"'url': '([^']*/panel/[^']*)'", str(await client.pull())))
+            assert urls
+            assert all(url.startswith(f"{root}static/extensions/panel/") for url in urls), urls
+            await context.discard(context.sessions[0], "test")
+
+
+async def embedded_pages_say_so_when_they_begin_anew() -> None:
+    async with running({"/a": application}) as server:
+        script = (await server.page("/a/autoload.js?bokeh-autoload-element=e")).text
+        assert script.count(AFRESH_MESSAGE) == 1
+        assert script.index(AFRESH_MESSAGE) < script.index("embed_items")
+
+
 async def callbacks_are_known_by_what_they_stand_for() -> None:
     named, unnamed = pn.widgets.Button(name="Go"), pn.widgets.Button()
     assert stands_for(named._change_coroutine) == "Button Go"
@@ -294,6 +323,8 @@ CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
         what_depends_on_the_visitor_is_not_built_ahead,
         only_listed_files_of_components_are_given,
         component_files_are_served,
+        a_page_that_begins_anew_asks_for_files_where_its_first_document_did,
+        embedded_pages_say_so_when_they_begin_anew,
         callbacks_are_known_by_what_they_stand_for,
         scripts_that_run_side_by_side_leave_bokeh_as_it_was,
         hooks_at_the_beginning_and_the_end_of_sessions_are_called,

@@ -38,15 +38,15 @@ def test_where_browsers_find_it(
     url: str | Callable[[int | None], str], origin: str, elsewhere: bool, found: str
 ) -> None:
     told = notebook_address(url)
-    assert (told[0], told[1], told[2](77)) == (origin, elsewhere, found)
+    assert (told.origin, told.elsewhere, told.find(77)) == (origin, elsewhere, found)
 
 
 def test_in_jupyterhub_its_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_BOKEH_EXTERNAL_URL", "https://hub.example:8000")
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
-    origin, elsewhere, find = notebook_address("localhost:8888")
-    assert (origin, elsewhere) == ("hub.example:8000", False)
-    assert find(77) == "https://hub.example:8000/user/ada/proxy/77"
+    told = notebook_address("https://localhost:8888")
+    assert (told.origin, told.elsewhere, told.needs_tls) == ("hub.example:8000", False, False)
+    assert told.find(77) == "https://hub.example:8000/user/ada/proxy/77"
 
 
 @pytest.fixture
@@ -76,6 +76,39 @@ async def test_show_serves_on_the_loop_and_ends_with_the_output(published: Any) 
     await until(lambda: server._http is not None and server._http.started)
     destroy_server(server_id)
     await server.stopped()
+
+
+async def shown_with(**options: Any) -> hyperfocal.Server:
+    """Show an application; gives its server, which has ended again."""
+    bokeh.io.show(tiny, **options)
+    known: Any = curstate().uuid_to_server
+    server_id = list(known)[-1]
+    server: hyperfocal.Server = known[server_id]._server
+    await until(lambda: server._http is not None and server._http.started)
+    destroy_server(server_id)
+    await server.stopped()
+    return server
+
+
+async def test_it_listens_where_browsers_come_from(published: Any) -> None:
+    hyperfocal.use_in_notebooks()
+    for url, address in (
+        ("http://localhost:8888", None),
+        (proxied, None),
+        ("http://lab.example:8888", "0.0.0.0"),
+    ):
+        server = await shown_with(notebook_url=url)
+        assert server.settings.address == address
+    server = await shown_with(notebook_url="http://lab.example:8888", address="127.0.0.1")
+    assert server.settings.address == "127.0.0.1"
+
+
+async def test_a_page_over_tls_is_told_what_it_needs(published: Any) -> None:
+    hyperfocal.use_in_notebooks()
+    for url in ("https://lab.example/user/ada", "https://localhost:8888"):
+        with pytest.raises(UsageError, match="give notebook_url a function"):
+            bokeh.io.show(tiny, notebook_url=url)
+    assert published == []
 
 
 def test_what_it_does_not_take_is_said_at_once() -> None:

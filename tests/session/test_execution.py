@@ -11,7 +11,8 @@ import pytest
 
 from hyperfocal.errors import BusyError
 from hyperfocal.session import Execution, Thresholds
-from hyperfocal.session.execution import Habit, code_of
+from hyperfocal.session.effort import Effort
+from hyperfocal.session.execution import code_of
 from hyperfocal.telemetry import CodeMoved, Telemetry
 from hyperfocal.testing import ManualClock
 from tests.support.serving import Events
@@ -197,14 +198,48 @@ def test_the_number_of_habits_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
     assert bench.execution.habit(codes[0], "/app") is not habits[0]
 
 
-def test_a_habit_asks_for_as_many_runs_as_it_is_told() -> None:
-    moved: list[Any] = []
-    habit = Habit("code", "name", Thresholds(0.010, runs=1), lambda *said: moved.append(said))
-    habit.took(0.010, 1.0)  # just quick enough
-    quick = [habit.quick]
-    habit.took(0.0101, 2.0)
-    assert [*quick, habit.quick] == [True, False]
-    assert moved == [("name", True, 0.010), ("name", False, 0.0101)]
+class Scripted:
+    """An execution on a clock moved by hand, of a thread whose effort is written down."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.effort = Effort(0.0, 0)
+        limits = Thresholds(0.010)
+        telemetry = Telemetry()
+        self.execution = Execution(
+            1, 0, limits, limits, self.clock, telemetry, effort=lambda: self.effort
+        )
+
+    async def run(self, seconds: float, cpu_s: float, waits: int = 0) -> bool:
+        """Run code that takes so long in all. Whether that was in place."""
+
+        def work() -> int:
+            self.clock.set(self.clock.monotonic() + seconds)
+            self.effort = Effort(self.effort.cpu_s + cpu_s, self.effort.waits + waits)
+            return threading.get_ident()
+
+        return await self.execution.run(work, work, "/app") == threading.get_ident()
+
+
+async def test_code_is_not_blamed_for_what_keeps_it_from_the_processor() -> None:
+    bench = Scripted()
+    try:
+        places = [await bench.run(SLOW, QUICK) for _ in range(4)]
+        assert places == [False, False, False, True]
+        assert await bench.run(SLOW, SLOW)
+        assert not await bench.run(SLOW, QUICK)
+    finally:
+        bench.execution.close()
+
+
+async def test_code_that_waits_is_slow_although_it_computes_little() -> None:
+    bench = Scripted()
+    try:
+        for _ in range(3):
+            assert not await bench.run(SLOW, QUICK, waits=1)
+        assert not await bench.run(QUICK, QUICK)
+    finally:
+        bench.execution.close()
 
 
 # --- callers that go away ---------------------------------------------------------------------

@@ -48,9 +48,10 @@ class Proxy:
         """Let what was held arrive."""
         self._flows.set()
 
-    def mend(self) -> None:
-        """Forward again."""
+    def mend(self, target: int | None = None) -> None:
+        """Forward again, to the same port or to another one."""
         self._cut = False
+        self._target = target or self._target
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._cut:

@@ -20,6 +20,12 @@ COMES_BACK = {
     "msg_type": "bokeh_event",
     "msg_data": {"type": "event", "name": "client_reconnected", "values": {"type": "map"}},
 }
+#: What it says of itself, as an example of what views say as they are shown.
+SHOWN = {
+    "kind": "MessageSent",
+    "msg_type": "bokeh_event",
+    "msg_data": {"type": "event", "name": "document_ready", "values": {"type": "map"}},
+}
 
 
 async def come_back(server: Running, token: str) -> list[Any]:
@@ -50,6 +56,17 @@ async def test_one_whose_session_is_gone_is_told_and_only_once() -> None:
         assert await come_back(server, token) == NOTICE
         assert await come_back(server, token) == []
         assert len(server.events.of(BegunAfresh)) == 1
+
+
+async def test_one_whose_views_have_much_to_say_before_is_told() -> None:
+    async with running({"/a": tiny}) as server:
+        token = await server.token("/a")
+        await server.context("/a").discard(server.context("/a").sessions[0], "in this test")
+        async with server.client("/a", token=token) as client:
+            await client.pull()
+            for _ in range(100):
+                await client.patch(SHOWN)
+            assert await say_so(client) == NOTICE
 
 
 async def test_one_that_finds_its_session_is_not_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,10 @@ LARGE = 8 * 1024 * 1024
 
 
 class Node:
-    """One server; requests whose path begins with another one's name go there."""
+    """One server; requests whose path begins with another one's name go there.
+
+    Those that begin with "anyone" are answered by the last that is asked.
+    """
 
     def __init__(self, name: str, nodes: dict[str, Node]) -> None:
         self.name = name
@@ -73,8 +76,12 @@ class Node:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
-    def direct(self, url: bytes, headers: Any) -> Any:
+    def direct(self, url: bytes, headers: Any, asked: Sequence[int] = ()) -> Any:
         name = url.decode().split("/")[1]
+        if name == "anyone":
+            known = (*asked, list(self.nodes).index(self.name))
+            others = [node for at, node in enumerate(self.nodes.values()) if at not in known]
+            return _Way(others[0], known) if others else None
         if name == "down":
             return DOWN
         return None if name == self.name else _Way(self.nodes[name])
@@ -104,9 +111,10 @@ class Node:
 
 
 class _Way:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, asked: tuple[int, ...] = ()) -> None:
         self.node = node
         self.busy = BUSY
+        self.asked = asked
 
     @property
     def crashed(self) -> Refusal | None:
@@ -116,6 +124,7 @@ class _Way:
         node = self.node
         if node.full:
             return False
+        arrival = replace(arrival, asked=self.asked)
         if settled is not None:
             arrival = replace(arrival, ticket=len(node.arrived) + 1)
             node.kept[arrival.ticket] = settled
@@ -232,6 +241,22 @@ def test_a_body_goes_with_its_request(run: Run) -> None:
             writer.write(get("/b/1", body=body, method="POST"))
             _, got = await response(reader)
             assert got == b"b POST /b/1 http " + body
+            writer.close()
+
+    run(test)
+
+
+def test_a_request_that_anyone_may_answer_goes_to_each_once(run: Run) -> None:
+    async def test() -> None:
+        async with two() as (a, b):
+            reader, writer = await asyncio.open_connection("127.0.0.1", a.port)
+            writer.write(get("/anyone/1", body=b"one", method="POST"))
+            assert await texts(reader, 1) == ["b POST /anyone/1 http one"]
+            writer.write(get("/b/2") + get("/anyone/3") + get("/b/4"))
+            expected = ["b GET /b/2 http", "a GET /anyone/3 http", "b GET /b/4 http"]
+            assert await texts(reader, 3) == expected
+            assert [one.asked for one in b.arrived] == [(0,), ()]
+            assert [one.asked for one in a.arrived] == [(1,)]
             writer.close()
 
     run(test)

@@ -50,6 +50,8 @@ class Token:
             maker gave no page.
         payload: what it knows of the page's request; from our seal, or from
             the compressed part of tokens that Bokeh makes; {} when there is neither.
+        root: where the server's URLs begin, for a page of somebody else's that shows the
+            application; empty for pages of our own.
     """
 
     session_id: str
@@ -58,6 +60,7 @@ class Token:
     forged: bool
     page: str
     payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    root: str = ""
 
 
 def _inflate(data: bytes) -> bytes:
@@ -152,13 +155,14 @@ class TokenAuthority:
         self._random_bytes = random_bytes
         self._cipher = AESGCM(hashlib.sha256(b"hyperfocal token seal\0" + secret).digest())
 
-    def issue(self, session_id: str, *payloads: Mapping[str, Any]) -> str:
+    def issue(self, session_id: str, *payloads: Mapping[str, Any], root: str = "") -> str:
         """A new token for a page.
 
         Args:
             session_id: the session that the page shows.
             payloads: what to seal into it, the most complete first; the first one with which the
                 token stays under 4096 characters is taken, none if none does.
+            root: see ``Token``.
 
         Raises:
             TypeError: a payload holds something that is neither JSON nor bytes.
@@ -170,6 +174,8 @@ class TokenAuthority:
             "session_expiry": int(self._clock.wall()) + self._expiration_s,
             "page": page,
         }
+        if root:
+            public["root"] = root
         for payload in payloads:
             token = self._sealed(public, payload)
             if len(token) < MAX_TOKEN_CHARS:
@@ -197,8 +203,8 @@ class TokenAuthority:
             public = orjson.loads(decode_base64url(text))
             session_id = public["session_id"]
             expiry = public.get("session_expiry")
-            page = public.get("page", token)
-            if not isinstance(session_id, str) or not isinstance(page, str):
+            page, root = public.get("page", token), public.get("root", "")
+            if not all(isinstance(text, str) for text in (session_id, page, root)):
                 raise ValueError("a field has the wrong type")
             if not isinstance(expiry, int | float | None) or isinstance(expiry, bool):
                 raise ValueError("session_expiry is not a number")
@@ -208,7 +214,7 @@ class TokenAuthority:
         if len(page) > _MAX_PAGE_CHARS:
             # A session remembers thousands of names.
             page = hashlib.sha256(page.encode("utf-8", "surrogatepass")).hexdigest()
-        return Token(session_id, expiry, signed, bool(dot) and not signed, page, payload)
+        return Token(session_id, expiry, signed, bool(dot) and not signed, page, payload, root)
 
     def _payload(
         self, public: Mapping[str, Any], signed: bool, session_id: str

@@ -78,7 +78,9 @@ class Channel:
         Returns:
             Whether it was sent; if not, the channel is full, or the message too large.
         """
-        about = orjson.dumps([arrival.client, arrival.server, arrival.scheme, arrival.ticket])
+        about = orjson.dumps(
+            [arrival.client, arrival.server, arrival.scheme, arrival.ticket, arrival.asked]
+        )
         message = b"%s\n%s" % (about, arrival.data)
         if len(message) > _MESSAGE_BYTES:
             return False
@@ -113,7 +115,7 @@ class Channel:
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not newline:
                 connection.close()
                 continue
-            client, server, scheme, ticket = orjson.loads(about)
+            client, server, scheme, ticket, asked = orjson.loads(about)
             connection.setblocking(False)
             # A process that an application starts has no business with it.
             connection.set_inheritable(False)
@@ -123,6 +125,7 @@ class Channel:
                 tuple(server) if server else None,
                 scheme,
                 ticket,
+                tuple(asked),
             )
 
     def close(self) -> None:

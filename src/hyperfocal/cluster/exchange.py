@@ -16,6 +16,7 @@ from hyperfocal.cluster.placement import Load, Placement, quietest
 from hyperfocal.cluster.refusals import away, busy, crashed
 from hyperfocal.cluster.roster import Member, Roster
 from hyperfocal.cluster.targets import Kind, Target, Targets
+from hyperfocal.panel import COMPONENT_LISTS, find_component_file
 from hyperfocal.telemetry import (
     ConnectionClosed,
     ConnectionOpened,
@@ -34,12 +35,15 @@ _IN_A_ROW = 16
 class _ChannelWay:
     """The way to another process of this machine."""
 
-    __slots__ = ("_exchange", "_slot", "_target")
+    __slots__ = ("_asked", "_exchange", "_slot", "_target")
 
-    def __init__(self, exchange: WorkerExchange, slot: int, target: Target) -> None:
+    def __init__(
+        self, exchange: WorkerExchange, slot: int, target: Target, asked: tuple[int, ...] = ()
+    ) -> None:
         self._exchange = exchange
         self._slot = slot
         self._target = target
+        self._asked = asked
 
     def send(
         self,
@@ -47,6 +51,8 @@ class _ChannelWay:
         arrival: Arrival,
         settled: Callable[[bool], None] | None = None,
     ) -> bool:
+        if self._asked:
+            arrival = replace(arrival, asked=self._asked)
         sent = self._exchange.send(self._slot, connection, arrival, settled)
         if sent and self._target.makes_session:
             self._exchange.expect_session(self._slot)
@@ -167,9 +173,13 @@ class WorkerExchange:
 
     # --- to others ------------------------------------------------------------------------------
 
-    def direct(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Way | Refusal | None:
+    def direct(
+        self, url: bytes, headers: Sequence[tuple[bytes, bytes]], asked: Sequence[int] = ()
+    ) -> Way | Refusal | None:
         """Where a request belongs: to another process, to none at the moment, or here."""
         target = self._targets.read(url, headers)
+        if target.kind is Kind.COMPONENT:
+            return self._way_to_component(target, asked)
         slot = self._slot(target)
         if slot == self._member.slot:
             return None
@@ -225,6 +235,27 @@ class WorkerExchange:
         found = quietest(map(self._load, self._workers[target.url]), own)
         # Nobody takes connections: the first one's turn to say why.
         return found if found is not None else self._workers[target.url][0].slot
+
+    def _way_to_component(self, target: Target, asked: Sequence[int]) -> Way | None:
+        """The way to a process that has not been asked yet, unless the file is found here.
+
+        Which process has loaded a component is known to that process alone, and changes with every
+        session. Each is asked once; the last answers, whatever it knows.
+        """
+        _, _, attribute, _ = target.component
+        if attribute not in COMPONENT_LISTS or find_component_file(*target.component) is not None:
+            return None
+        known = (*asked, self._member.slot)
+        others = [
+            one.slot
+            for one in self._roster.members
+            if one.urls and one.slot not in known and self._board.state(one.slot) is State.READY
+        ]
+        if not others:
+            return None
+        # One that is stuck comes last.
+        slot = next((one for one in others if self._channels[one].is_empty()), others[0])
+        return _ChannelWay(self, slot, target, known)
 
     def _load(self, member: Member) -> Load:
         slot = member.slot

@@ -31,9 +31,9 @@ def crashed(target: Target) -> Refusal | None:
     """An application's own process has died while it had this request.
 
     Returns:
-        ``None`` for what needs no words: BokehJS tries again by itself.
+        ``None`` for what needs no words: BokehJS tries again by itself, and nobody reads a file.
     """
-    if target.kind is Kind.WEBSOCKET:
+    if target.kind in (Kind.WEBSOCKET, Kind.COMPONENT):
         return None
     return _refusal(
         target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -24,6 +25,8 @@ class Kind(Enum):
     OTHER = auto()
     #: A file. Any process can send it.
     FILE = auto()
+    #: A file of a custom component. Processes that have loaded the component can send it.
+    COMPONENT = auto()
     #: Nothing of an application's: the start page, health, what is not there.
     SERVER = auto()
 
@@ -37,12 +40,14 @@ class Target:
         url: the URL path of the application, where it is an application's to answer.
         session_id: the session that it names, if it names one. Nobody has checked that it may.
         element_id: of a script: the element that it is for.
+        component: of a component's file: its module, class and attribute, and the file's path.
     """
 
     kind: Kind
     url: str | None = None
     session_id: str | None = None
     element_id: str = ""
+    component: tuple[str, ...] = ()
 
     @property
     def makes_session(self) -> bool:
@@ -73,6 +78,9 @@ class Targets:
         self._prefix = prefix
         # The longest first: "/" would take what belongs to others.
         self._urls = sorted(urls, key=len, reverse=True)
+        self._component = re.compile(
+            re.escape(prefix) + "/components/([^/]+)/([^/]+)/([^/]+)/(.*)", re.DOTALL
+        )
 
     def read(self, url: bytes, headers: Headers) -> Target:
         """What a request asks for.
@@ -85,7 +93,11 @@ class Targets:
         if b"://" in raw_path:  # a whole URL, as proxies send them
             raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
         path = raw_path.decode("latin-1")
-        kind, app = self._application(unquote(path) if "%" in path else path)
+        path = unquote(path) if "%" in path else path
+        kind, app = self._application(path)
+        component = self._component.fullmatch(path) if kind is Kind.SERVER else None
+        if component is not None:
+            return Target(Kind.COMPONENT, component=component.groups())
         if app is None or kind is Kind.FILE:
             return Target(kind, app)
         if kind is Kind.WEBSOCKET:

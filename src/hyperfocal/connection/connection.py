@@ -43,8 +43,9 @@ from hyperfocal.wire import (
 
 __all__ = ("Connection",)
 
-#: Patches of a client in which to look whether it comes back. It says so at once.
-_LOOKS = 8
+#: Patches of a client in which to look whether it comes back. It says so once everything is shown,
+#: and every view may have said something of itself before.
+_LOOKS = 1000
 
 #: Close codes with which a client says that it is done (RFC 6455 section 7.4.1).
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
@@ -323,12 +324,12 @@ class Connection:
 
 def _comes_back(message: Message) -> bool:
     """Whether this is what BokehJS says after it was connected again. A patch that was taken."""
-    return any(
-        event["kind"] == "MessageSent"
-        and isinstance(event["msg_data"], dict)
-        and event["msg_data"].get("name") == "client_reconnected"
-        for event in message.content["events"]
-    )
+    for event in message.content["events"]:
+        if event["kind"] == "MessageSent":
+            data = event["msg_data"]
+            if isinstance(data, dict) and data.get("name") == "client_reconnected":
+                return True
+    return False
 
 
 _IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})

@@ -29,7 +29,7 @@ from hyperfocal.pages.notices import (
     waiting_failure,
     waiting_note,
 )
-from hyperfocal.pages.resources import PageBundle, StaticFiles
+from hyperfocal.pages.resources import PageBundle, StaticFiles, publish_extensions
 
 __all__ = (
     "AFRESH_MESSAGE",
@@ -54,6 +54,7 @@ __all__ = (
     "notice_page",
     "page_head",
     "page_rest",
+    "publish_extensions",
     "show_in_cell",
     "waiting_end",
     "waiting_failure",

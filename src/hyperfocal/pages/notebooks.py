@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
@@ -19,7 +20,14 @@ from bokeh.io.notebook import (
 )
 from bokeh.io.state import curstate
 
-__all__ = ("NotebookUrl", "Stoppable", "install_in_notebooks", "notebook_address", "show_in_cell")
+__all__ = (
+    "NotebookAddress",
+    "NotebookUrl",
+    "Stoppable",
+    "install_in_notebooks",
+    "notebook_address",
+    "show_in_cell",
+)
 
 #: Where the notebook is, or a function of the server's port that says where browsers find that,
 #: and of ``None`` that says which origin their page has.
@@ -59,28 +67,46 @@ def install_in_notebooks(show_app: Callable[..., None]) -> None:
     install_notebook_hook("jupyter", load_notebook, show_doc, show_app, overwrite=True)
 
 
-def notebook_address(notebook_url: NotebookUrl) -> tuple[str, bool, Callable[[int], str]]:
+@dataclass(frozen=True, slots=True)
+class NotebookAddress:
+    """Where a notebook is.
+
+    Attributes:
+        origin: the host and port of the notebook's pages.
+        find: where browsers find the server of the kernel that has this port.
+        elsewhere: browsers on other machines come straight to it.
+        needs_tls: browsers come straight to it, and expect a certificate.
+    """
+
+    origin: str
+    find: Callable[[int], str]
+    elsewhere: bool = False
+    needs_tls: bool = False
+
+
+def notebook_address(notebook_url: NotebookUrl) -> NotebookAddress:
     """Where a notebook is.
 
     Args:
         notebook_url: as ``bokeh.io.show`` takes it. In JupyterHub, where
             ``JUPYTER_BOKEH_EXTERNAL_URL`` is set, its proxy is used instead.
-
-    Returns:
-        the host and port of the notebook's pages; whether browsers on other machines come straight
-        to a server of the kernel; and where they find the one with a port.
     """
     external = os.environ.get(_EXTERNAL_URL)
     if external:
         user_url = urljoin(external, os.environ.get(_SERVICE_PREFIX, "/"))
-        return urlsplit(external).netloc, False, lambda port: urljoin(user_url, f"proxy/{port}")
+        origin = urlsplit(external).netloc
+        return NotebookAddress(origin, lambda port: urljoin(user_url, f"proxy/{port}"))
     if callable(notebook_url):
-        return _without_scheme(notebook_url(None)), False, notebook_url
+        return NotebookAddress(_without_scheme(notebook_url(None)), notebook_url)
     parts = urlsplit(notebook_url if "//" in notebook_url else f"http://{notebook_url}")
     host = parts.hostname or "localhost"
     shown = f"[{host}]" if ":" in host else host
-    elsewhere = host not in _NEARBY
-    return parts.netloc, elsewhere, lambda port: f"{parts.scheme}://{shown}:{port}/"
+    return NotebookAddress(
+        parts.netloc,
+        lambda port: f"{parts.scheme}://{shown}:{port}/",
+        elsewhere=host not in _NEARBY,
+        needs_tls=parts.scheme == "https",
+    )
 
 
 def _without_scheme(origin: str) -> str:

@@ -18,7 +18,7 @@ from bokeh.util.paths import bokehjs_path
 
 from hyperfocal.pages.shells import Form, autoload_form
 
-__all__ = ("PageBundle", "StaticFiles")
+__all__ = ("PageBundle", "StaticFiles", "publish_extensions")
 
 _MAX_BUNDLES = 64
 
@@ -105,6 +105,12 @@ class SharedFolders(Protocol):
         ...
 
 
+def publish_extensions(shared: SharedFolders) -> None:
+    """Have other processes know the folders of extensions that are known here."""
+    for name, folder in extension_dirs.items():
+        shared.publish_folder(name, Path(folder))
+
+
 class StaticFiles:
     """The static files that pages need, and the bundle of tags that asks for them.
 
@@ -166,8 +172,7 @@ class StaticFiles:
             tags = _without_panel(bundle_for_objs_and_resources(None, resources))
             bundle = PageBundle.of(tags, resources)
             if self._shared is not None:
-                for name, folder in extension_dirs.items():
-                    self._shared.publish_folder(name, Path(folder))
+                publish_extensions(self._shared)
             if len(self._bundles) >= _MAX_BUNDLES:
                 self._bundles.clear()
             self._bundles[key] = bundle

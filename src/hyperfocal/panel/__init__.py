@@ -7,16 +7,17 @@ document and gives us its changes (``replacements``), and its pages and files ar
 (``pages``, ``components``). Nothing here imports Panel: ``arrival`` notices when somebody does.
 
 All names of Panel that are touched are touched in this folder;
-``tests/panel/test_names.py`` says that they are still there.
+``tests/panel/`` says that they are still there.
 """
 
 from hyperfocal.panel.arrival import watch
 from hyperfocal.panel.callbacks import stands_for
-from hyperfocal.panel.components import ComponentFile, find_component_file
-from hyperfocal.panel.documents import begin, complete, end, is_panels, settle
+from hyperfocal.panel.components import COMPONENT_LISTS, ComponentFile, find_component_file
+from hyperfocal.panel.documents import begin, complete, end, is_panels, place_files, settle
 from hyperfocal.panel.pages import panel_autoload_script, panel_page
 
 __all__ = (
+    "COMPONENT_LISTS",
     "ComponentFile",
     "begin",
     "complete",
@@ -25,6 +26,7 @@ __all__ = (
     "is_panels",
     "panel_autoload_script",
     "panel_page",
+    "place_files",
     "settle",
     "stands_for",
     "watch",

@@ -10,14 +10,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-__all__ = ("ComponentFile", "find_component_file")
+__all__ = ("COMPONENT_LISTS", "ComponentFile", "find_component_file")
 
 ComponentFile = Path
 
 #: The attributes in which classes of Panel list files.
-_LISTS = frozenset(
+COMPONENT_LISTS = frozenset(
     {
         *("__css__", "__javascript__", "__js_module__", "__javascript_modules__"),
         *("_bundle_css", "_bundle_path", "_css", "_js", "_resources", "_stylesheets"),
@@ -32,10 +33,10 @@ def find_component_file(module: str, name: str, attribute: str, path: str) -> Co
     Returns:
         ``None`` if there is no such class, or it does not list the file.
     """
-    loaded = sys.modules.get(module)
-    folder = getattr(loaded, "__file__", None)
-    component = vars(loaded).get(name) if loaded is not None else None
-    if folder is None or attribute not in _LISTS or not _is_component(component):
+    loaded: Any = sys.modules.get(module)
+    names = vars(loaded) if isinstance(loaded, ModuleType) else {}
+    folder, component = names.get("__file__"), names.get(name)
+    if folder is None or attribute not in COMPONENT_LISTS or not _is_component(component):
         return None
     listed: Any = getattr(component, attribute, None)
     if attribute == "_resources":

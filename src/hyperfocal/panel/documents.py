@@ -10,10 +10,20 @@ from functools import partial
 from typing import Any
 
 from bokeh.document import Document
+from bokeh.settings import settings
 
 from hyperfocal.document import here
 
-__all__ = ("begin", "begin_current", "complete", "end", "is_panels", "place_at", "settle")
+__all__ = (
+    "begin",
+    "begin_current",
+    "complete",
+    "end",
+    "is_panels",
+    "place_at",
+    "place_files",
+    "settle",
+)
 
 #: Documents that Panel's hooks at a session's beginning have seen.
 _begun: weakref.WeakSet[Document] = weakref.WeakSet()
@@ -100,12 +110,37 @@ def _is_used(state: Any, document: Document) -> bool:
 
 
 def place_at(document: Document, root_url: str) -> None:
-    """Have the document's files asked for at this URL: it is shown in a page of another origin."""
+    """Have the document's files asked for at this URL: it is shown in a page of somebody else's."""
     with sys.modules["panel.io.state"].set_curdoc(document):
         _state().rel_path = root_url.rstrip("/")
+    _place_styles(document, root_url)
+
+
+def place_files(document: Document, root_url: str) -> None:
+    """Have the files of a document of which no page was made asked for where a page's would be.
+
+    In a turn. The session was made for a page that came back, and had another one before.
+
+    Args:
+        document: it is Panel's.
+        root_url: where the server's URLs begin, for a page of somebody else's; empty for ours.
+    """
+    if not settings.resources(default="server").startswith("server"):
+        return
+    if root_url:
+        place_at(document, root_url)
+        return
+    with sys.modules["panel.io.state"].set_curdoc(document):
+        above = _state().rel_path
+    _place_styles(document, f"{above}/" if above else "")
+
+
+def _place_styles(document: Document, root_url: str) -> None:
     resources: Any = sys.modules["panel.io.resources"]
+    dist_url = f"{root_url}{resources.LOCAL_DIST}"
+    document.template_variables["dist_url"] = dist_url  # for what is added later
     for root in document.roots:
-        resources.patch_model_css(root, dist_url=f"{root_url}{resources.LOCAL_DIST}")
+        resources.patch_model_css(root, dist_url=dist_url)
 
 
 def settle(document: Document) -> None:

@@ -6,7 +6,11 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+from bokeh.core.templates import AUTOLOAD_JS
 from bokeh.document import Document
+from bokeh.embed.bundle import Script
+from bokeh.embed.elements import script_for_render_items
+from bokeh.embed.util import RenderItem
 from bokeh.resources import Resources
 
 from hyperfocal.panel.documents import place_at
@@ -45,6 +49,7 @@ def panel_autoload_script(
     root_url: str,
     app_path: str,
     absolute_url: str | None,
+    before: str = "",
 ) -> str:
     """The script that shows the document in an element of somebody else's page. In a turn.
 
@@ -56,21 +61,19 @@ def panel_autoload_script(
         root_url: where the server's URLs begin, as the page sees them, with a slash at the end.
         app_path: the application's URL path, as the page sees it.
         absolute_url: the application's whole URL, for a page of another origin.
+        before: a script that is run before the document is shown, when BokehJS is there.
     """
     place_at(document, root_url)
-    server: Any = sys.modules["panel.io.server"]
     state: Any = sys.modules["panel.io.state"]
+    item = RenderItem(token=token, elementid=element_id, use_for_title=False)  # type: ignore[arg-type]
+    script = script_for_render_items({}, [item], app_path=app_path, absolute_url=absolute_url)
     with state.set_curdoc(document):
-        script: str = server.autoload_js_script(
-            document,
-            _panels(resources, absolute=True),
-            token,
-            element_id,
-            app_path,
-            absolute_url,
-            absolute=True,
+        bundle = sys.modules["panel.io.resources"].bundle_resources(
+            document.roots, _panels(resources, absolute=True)
         )
-    return script
+        bundle.add(Script(f"{before}\n{script}" if before else script))
+        text: str = AUTOLOAD_JS.render(bundle=bundle, elementid=element_id)
+    return text
 
 
 def _panels(resources: Resources, *, absolute: bool = False) -> Any:

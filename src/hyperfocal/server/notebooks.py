@@ -38,11 +38,27 @@ def _show(
     notebook_url: NotebookUrl = "localhost:8888",
     **more: Any,
 ) -> None:
-    """What ``bokeh.io.show`` calls with an application."""
-    origin, elsewhere, find = notebook_address(notebook_url)
-    chosen: dict[str, Any] = {"port": 0, "allow_websocket_origin": [origin], **options, **more}
-    if elsewhere:  # the browser is on another machine, and so was the notebook's server
+    """What ``bokeh.io.show`` calls with an application.
+
+    Raises:
+        UsageError: browsers could not reach the server, wherever it listens.
+    """
+    place = notebook_address(notebook_url)
+    chosen: dict[str, Any] = {
+        "port": 0,
+        "allow_websocket_origin": [place.origin],
+        **options,
+        **more,
+    }
+    if place.needs_tls and not chosen["port"] and chosen.get("ssl_certfile") is None:
+        raise UsageError(
+            f"the browser would ask for {place.find(0).removesuffix(':0/')} at a port of its own, "
+            "where nobody has a certificate. Where a proxy leads to the kernel's ports, give "
+            "notebook_url a function that says how: lambda port: 'https://…/proxy/%d' % port if "
+            "port else 'https://…'; or else give ssl_certfile"
+        )
+    if place.elsewhere:  # the browser is on another machine, and asks this one's port
         chosen.setdefault("address", "0.0.0.0")
     server = Server({"/": application}, **chosen)
     server.start()
-    show_in_cell(find(server.port), secrets.token_hex(16), server)
+    show_in_cell(place.find(server.port), secrets.token_hex(16), server)

@@ -1,8 +1,9 @@
 """Sessions: one document each, its lock, its timers, its clients and its lifetime."""
 
 from hyperfocal.session.admission import Admission, AdmissionLimits, Seat
-from hyperfocal.session.execution import Execution, Habit, Thresholds
+from hyperfocal.session.execution import Execution
 from hyperfocal.session.expiry import ExpiryRules
+from hyperfocal.session.habits import Habit, Thresholds
 from hyperfocal.session.lifetime import Lifetime
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Client

@@ -12,7 +12,8 @@ from hyperfocal.clock import Clock
 from hyperfocal.document import unlocked
 from hyperfocal.errors import SessionGoneError
 from hyperfocal.panel import is_panels
-from hyperfocal.session.execution import Habit, is_coroutine
+from hyperfocal.session.execution import is_coroutine
+from hyperfocal.session.habits import Habit
 from hyperfocal.session.stepping import Stepping
 from hyperfocal.session.timers import Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, no_turn

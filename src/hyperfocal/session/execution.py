@@ -9,91 +9,27 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import math
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hyperfocal.clock import Clock
 from hyperfocal.config import Settings
 from hyperfocal.errors import BusyError
 from hyperfocal.panel import stands_for
+from hyperfocal.session.effort import Effort, own_seconds, thread_effort
+from hyperfocal.session.habits import Habit, Thresholds
 from hyperfocal.session.timers import callback_name
 from hyperfocal.session.workers import Workers
 from hyperfocal.telemetry import CodeMoved, Telemetry
 
-__all__ = ("Execution", "Habit", "Thresholds", "code_of", "is_coroutine")
+__all__ = ("Execution", "code_of", "is_coroutine")
 
 _T = TypeVar("_T")
 
 #: Pieces of code that are remembered; an application may make new ones all the time.
 _MAX_HABITS = 10_000
-#: A slow run keeps code out of the event loop for so many times as long as it took.
-_REST = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What counts as quick.
-
-    Attributes:
-        quick_s: a run that takes longer, in seconds, is slow.
-        runs: quick runs in a row after which code runs in place.
-    """
-
-    quick_s: float
-    runs: int = 3
-
-
-class Habit:
-    """What is known of how long a piece of code takes.
-
-    Code that is quick for most and slow for some would stop everybody again and again, if some
-    quick runs were all it takes to run in place. So a slow run of so many seconds is remembered
-    for a hundred times as long: at most a hundredth of the time is lost by believing too soon. And
-    that doubles each time that code which ran in place turns out slow.
-
-    Args:
-        code: what it is about.
-        name: for telemetry.
-        limits: what counts as quick.
-        moved: told when it moves: its name, whether it is quick, and the seconds of the run that
-            decided it.
-
-    Attributes:
-        quick: it runs in place.
-    """
-
-    __slots__ = ("_code", "_limits", "_moved", "_name", "_rest", "_slow_until", "_streak", "quick")
-
-    def __init__(
-        self, code: object, name: str, limits: Thresholds, moved: Callable[[str, bool, float], None]
-    ) -> None:
-        self._code = code  # so that its id is nobody else's
-        self._name = name
-        self._limits = limits
-        self._moved = moved
-        self._streak = 0
-        self._rest = _REST
-        self._slow_until = -math.inf
-        self.quick = False
-
-    def took(self, seconds: float, now: float) -> None:
-        """It has run, for so long, up to ``now`` on the clock. On the event loop's thread."""
-        if seconds > self._limits.quick_s:
-            if self.quick:
-                self.quick = False
-                self._rest *= 2
-                self._moved(self._name, False, seconds)
-            self._streak = 0
-            self._slow_until = max(self._slow_until, now + self._rest * seconds)
-        elif not self.quick:
-            self._streak += 1
-            if self._streak >= self._limits.runs and now >= self._slow_until:
-                self.quick = True
-                self._moved(self._name, True, seconds)
 
 
 class Execution:
@@ -107,6 +43,8 @@ class Execution:
         clock: tells how long things take.
         telemetry: hears where code runs from now on.
         build_queue: documents that may wait for a thread.
+        effort: tells what the calling thread has done, so that code is not blamed for what kept
+            it from the processor; by default nothing is known of that.
 
     Attributes:
         at_rest: no code has run for a while; call ``stir`` before some does.
@@ -123,11 +61,13 @@ class Execution:
         clock: Clock,
         telemetry: Telemetry,
         build_queue: int = 0,
+        effort: Callable[[], Effort | None] = lambda: None,
     ) -> None:
         self.at_rest = False
         self.lasting = 0
         self.on_stir: Callable[[], None] = lambda: None
         self._build_queue = build_queue
+        self._effort = effort
         self._callback_workers = Workers(callback_threads, "hyperfocal-callback")
         self._build_workers = Workers(build_threads, "hyperfocal-build")
         self._callbacks = callbacks
@@ -148,6 +88,7 @@ class Execution:
             clock,
             telemetry,
             settings.build_queue,
+            thread_effort,
         )
 
     @classmethod
@@ -227,12 +168,15 @@ class Execution:
         """Call it here and now, and remember how long it took."""
         if habit is None:
             return call()
-        began = self.now()
+        effort, began = self._effort(), self.now()
         try:
             return call()
         finally:
             now = self.now()
-            habit.took(now - began, now)
+            took = now - began
+            if took > habit.quick_s:
+                took = own_seconds(took, effort, self._effort())
+            habit.took(took, now)
 
     async def run(
         self,
@@ -296,15 +240,15 @@ class Execution:
         abandon: bool = False,
     ) -> _T:
         began: float | None = None
-        ended: float | None = None
+        took: float | None = None
 
         def timed() -> _T:
-            nonlocal began, ended
-            began = self.now()
+            nonlocal began, took
+            effort, began = self._effort(), self.now()
             try:
                 return call()
             finally:
-                ended = self.now()
+                took = own_seconds(self.now() - began, effort, self._effort())
 
         future = workers.submit(timed, name, key)
         try:
@@ -312,7 +256,7 @@ class Execution:
         finally:
             if began is not None:  # what has been abandoned has taken so long at least
                 now = self.now()
-                habit.took((ended if ended is not None else now) - began, now)
+                habit.took(took if took is not None else now - began, now)
 
     def close(self) -> None:
         """End the threads that have nothing to do, and wait for none of the others."""

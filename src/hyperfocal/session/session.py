@@ -22,8 +22,9 @@ from hyperfocal.errors import SessionGoneError, TooManyConnectionsError, TurnRee
 from hyperfocal.session.admission import Seat
 from hyperfocal.session.broadcast import Broadcast
 from hyperfocal.session.callbacks import SessionCallbacks
-from hyperfocal.session.execution import Execution, Habit
+from hyperfocal.session.execution import Execution
 from hyperfocal.session.expiry import ExpiryRules
+from hyperfocal.session.habits import Habit
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Client, Presence

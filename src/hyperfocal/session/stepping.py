@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hyperfocal.errors import SessionGoneError
-from hyperfocal.session.execution import Habit
+from hyperfocal.session.habits import Habit
 from hyperfocal.session.turn import Turn
 
 if TYPE_CHECKING:

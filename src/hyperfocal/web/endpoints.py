@@ -68,8 +68,12 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         absolute_url = request.query_params.get("bokeh-absolute-url")
         if absolute_url is not None and urlsplit(absolute_url).scheme not in ("http", "https"):
             return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
+        app_path = request.query_params.get("bokeh-app-path")
+        root = autoload_root(
+            root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
+        )
         try:
-            visit = site.visits.admit(served, request.scope, request.query_params)
+            visit = site.visits.admit(served, request.scope, request.query_params, root)
             session = await site.visits.session_of(served, visit)
         except AuthError as error:
             refused(site, served, request, error.reason)
@@ -83,10 +87,6 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             detail = f" ({error.summary})" if site.settings.dev else ""
             text = f"This application could not be started{detail}."
             return _script(failure_script(text, element_id), 200, cors)
-        app_path = request.query_params.get("bokeh-app-path")
-        root = autoload_root(
-            root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
-        )
         doubt = ""
         try:
             site.visits.check_origin(request.scope)
@@ -108,6 +108,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                     root_url=root,
                     app_path=shown_path,
                     absolute_url=absolute_url,
+                    before=AFRESH_SCRIPT,
                 )
                 script = await session.run_in(turn, panel_autoload_script, make)
         else:

@@ -24,6 +24,8 @@ class Arrival:
         server: the address and port, or the path and ``None``, at which it was accepted.
         scheme: "http" or "https".
         ticket: to give to ``Exchange.answers`` once it is being answered; 0: nobody asks.
+        asked: the processes that could not answer its first request, each by its number; empty:
+            that request is for whoever gets it.
     """
 
     data: bytes
@@ -31,6 +33,7 @@ class Arrival:
     server: tuple[str, int | None] | None
     scheme: str
     ticket: int = 0
+    asked: tuple[int, ...] = ()
 
 
 #: Takes over a connection that another process has accepted.
@@ -105,12 +108,15 @@ class Way(Protocol):
 class Exchange(Protocol):
     """Passes connections between the processes of a server."""
 
-    def direct(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Way | Refusal | None:
+    def direct(
+        self, url: bytes, headers: Sequence[tuple[bytes, bytes]], asked: Sequence[int] = ()
+    ) -> Way | Refusal | None:
         """Where a request belongs: to another process, to none at the moment, or here.
 
         Args:
             url: the request's target, as it came.
             headers: its headers, with names in lower case.
+            asked: see ``Arrival.asked``.
         """
         ...
 

@@ -30,7 +30,8 @@ class MovingHttpProtocol(HttpProtocol):
 
     Args:
         exchange: says what belongs where.
-        arrival: what another process has read of this connection; its first request is for us.
+        arrival: what another process has read of this connection; its first request is for us, or
+            comes to us because others could not answer it.
         options: as for ``HttpProtocol``.
     """
 
@@ -41,6 +42,7 @@ class MovingHttpProtocol(HttpProtocol):
         self._exchange = exchange
         self._arrival = arrival
         self._is_ours = arrival is not None  # the next request, whatever it says
+        self._asked = arrival.asked if arrival is not None else ()
         self._ticket = arrival.ticket if arrival is not None else 0
         self._verdict: Way | Refusal | None = None
         self._left = False
@@ -106,12 +108,11 @@ class MovingHttpProtocol(HttpProtocol):
         """The head of the request is there; it says where the request belongs."""
         if self._verdict is not None:
             return
-        if self._is_ours:
-            self._is_ours = False
-        elif self._raw is None:
-            self._verdict = _LOST
-        else:
-            self._verdict = self._exchange.direct(self.url, self.headers)
+        is_ours, asked = self._is_ours, self._asked
+        self._is_ours, self._asked = False, ()
+        if not is_ours or asked:
+            known = self._raw is not None
+            self._verdict = self._exchange.direct(self.url, self.headers, asked) if known else _LOST
         if self._verdict is not None:
             self._unparsed_bytes = 0
             self._end_deadline()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload, user_name
 from hyperfocal.clock import Clock
 from hyperfocal.config import Settings
 from hyperfocal.contexts import SessionRequest
-from hyperfocal.errors import AuthError, BusyError
+from hyperfocal.errors import AuthError, BusyError, SessionGoneError
+from hyperfocal.pages import publish_extensions
+from hyperfocal.panel import is_panels, place_files
 from hyperfocal.session import Session
 from hyperfocal.telemetry import HookFailed, Telemetry
 from hyperfocal.web.disclosure import Disclosure
@@ -67,13 +71,16 @@ class Visits:
         self._clock = clock
         self._place = place
 
-    def admit(self, served: Served, scope: Scope, arguments: Mapping[str, str]) -> Visit:
+    def admit(
+        self, served: Served, scope: Scope, arguments: Mapping[str, str], root: str = ""
+    ) -> Visit:
         """Who asks for a page, and for which session.
 
         Args:
             served: the application.
             scope: the request.
             arguments: its query arguments.
+            root: where the server's URLs begin, for a page of somebody else's.
 
         Raises:
             AuthError: the request brings a session id that is not taken.
@@ -86,7 +93,8 @@ class Visits:
         extra = {**known, **self._process_request(served, whole)}
         request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
-        token = self.tokens.issue(session_id, payload, {"arguments": payload["arguments"], **extra})
+        less = {"arguments": payload["arguments"], **extra}
+        token = self.tokens.issue(session_id, payload, less, root=root)
         return Visit(session_id, request, payload, token)
 
     async def session_of(self, served: Served, visit: Visit) -> Session:
@@ -162,7 +170,18 @@ class Visits:
             # The page outlived its session. If it had the document before, it is one that comes
             # back, and would lose buffers; nobody here remembers.
             session.note_page(token.page)
+            if is_panels(session.document):
+                await self._place_files(session, token.root)
         return session, token.page
+
+    async def _place_files(self, session: Session, root: str) -> None:
+        """Have a document's files asked for here. Otherwise its page sees to that."""
+        if self._place is not None:
+            publish_extensions(self._place)
+        with contextlib.suppress(SessionGoneError):  # the connection says so
+            async with session.turn() as turn:
+                place = partial(place_files, turn.document, root)
+                await session.run_in(turn, place_files, place)
 
     def _check_owned(self, served: Served, session_id: str) -> None:
         """Raise where a session would be made twice. Requests are brought to the right process.
