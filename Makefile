@@ -19,9 +19,12 @@ EXAMPLES = $(wildcard examples/*.py examples/*.ipynb) \
 TYPED = $(foreach folder,src tests bench,\
 	$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
 
+# The tests run hundreds of processes that import the same modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint fuzz bench bench-micro bench-lock docs lock format venv chromium nginx clean
+.PHONY: help serve test check lint lint-style lint-mypy lint-pyright fuzz bench bench-micro bench-lock docs lock format venv chromium nginx clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -32,19 +35,27 @@ serve: venv ## Serve the applications in examples/ (SERVE_ARGS="--port 5007")
 
 test: venv chromium nginx ## Run the tests, with coverage (PYTEST_ARGS="-k lock -x")
 	HYPERFOCAL_CHROMIUM="$$(tools/ensure-chromium)" HYPERFOCAL_NGINX="$$(tools/ensure-nginx)" \
-		$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
-			$(PYTEST_ARGS)
+		$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+			--cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 check: ## Run all that CI runs: lint, then test
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory test
 
 lint: venv ## Check format, lint rules, types and import contracts
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
+		lint-style lint-mypy lint-pyright
+
+lint-style: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(strip $(TYPED))
-	$(BIN)/pyright $(strip $(TYPED))
 	$(BIN)/lint-imports --no-logo
+
+lint-mypy: venv
+	$(BIN)/mypy $(strip $(TYPED))
+
+lint-pyright: venv
+	$(BIN)/pyright $(strip $(TYPED))
 
 fuzz: venv ## Fuzz one target with coverage (FUZZ_ARGS="--target patches --seconds 600")
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hyperfocal.config import WebSocketTransport
 from tests.support import serving
+
+#: The files that take longest, roughly in that order.
+LONGEST = (
+    "browser/test_sessions.py",
+    "simulation/test_simulation.py",
+    "document/test_encoding_equality.py",
+    "browser/test_panel.py",
+    "fuzz/test_fuzz.py",
+    "cli/test_serve.py",
+    "cluster/test_num_procs.py",
+    "web/test_transports.py",
+    "browser/test_examples.py",
+    "browser/test_embedding.py",
+    "fault/test_hostile_messages.py",
+    "fault/test_nothing_is_left.py",
+    "browser/test_development.py",
+)
+_PLACES = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first, so that no process is left alone with one of them."""
+    items.sort(key=lambda item: _PLACES.get(item.path, len(_PLACES)))
 
 
 @pytest.fixture(params=[WebSocketTransport.NATIVE, WebSocketTransport.ASGI], ids=str)

@@ -1,4 +1,8 @@
-"""Stock BokehJS in a real Chromium."""
+"""Stock BokehJS in a real Chromium.
+
+The tests of a file share one Chromium, and so one event loop: each file here says
+``pytest.mark.asyncio(loop_scope="module")``. Every test has a profile of its own in it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 ARGUMENTS = [
@@ -31,7 +36,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncGenerator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
@@ -82,7 +87,7 @@ class Tab:
         )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
     context = await browser.new_context(viewport={"width": 1200, "height": 900})
     try:
@@ -91,6 +96,6 @@ async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
         await context.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def tab(context: BrowserContext) -> Tab:
     return Tab(await context.new_page())

@@ -17,7 +17,7 @@ from tests.support.applications import tiny
 from tests.support.proxy import Proxy
 from tests.support.serving import running, serving, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 NOTICE = "#hyperfocal-afresh"
 

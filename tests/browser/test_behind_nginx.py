@@ -15,7 +15,7 @@ from tests.support.applications import arrays, tiny
 from tests.support.nginx import behind_nginx
 from tests.support.serving import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 both_ways = pytest.mark.parametrize("strips", [True, False], ids=["strips", "keeps"])
 IDLE = "() => window.Bokeh?.documents?.length > 0 && Bokeh.documents.every(doc => doc.is_idle)"

@@ -13,7 +13,7 @@ import pytest
 from tests.browser.conftest import Tab
 from tests.support.serving import running
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SCRIPT = '''
 """An application."""

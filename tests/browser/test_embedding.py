@@ -13,6 +13,7 @@ from typing import Any
 
 import bokeh
 import pytest
+import pytest_asyncio
 import uvicorn
 from bokeh.document import Document
 from bokeh.embed import server_document, server_session
@@ -31,7 +32,7 @@ from tests.support.applications import tiny
 from tests.support.nginx import behind_nginx
 from tests.support.serving import bound, running, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SECRET = "known to both processes"
 
@@ -67,7 +68,7 @@ class Blog:
         )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def blog() -> AsyncGenerator[Blog]:
     blog: list[Blog] = []
 

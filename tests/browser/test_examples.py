@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext
 from tests.browser.conftest import Tab
 from tests.support.serving import EXAMPLES, Process, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 PATHS = sorted(
     [
@@ -27,7 +27,7 @@ def server() -> Generator[Process]:
         yield process
 
 
-def test_there_are_at_least_eight_examples() -> None:
+async def test_there_are_at_least_eight_examples() -> None:
     assert len(PATHS) >= 8
 
 

@@ -11,7 +11,7 @@ from hyperfocal.application import load_all
 from tests.browser.conftest import Tab
 from tests.support.serving import running
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 NAMES = ("sliders", "selection", "streaming", "table", "clock", "board", "image", "events")
 SCRIPT = "from bokeh.io import curdoc\nfrom bokeh.models import Div\ncurdoc().add_root(Div())\n"

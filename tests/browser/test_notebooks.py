@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import uvicorn
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
@@ -21,7 +22,7 @@ from starlette.routing import Route
 from tests.browser.conftest import Tab
 from tests.support.serving import ROOT, bound
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 FIRST = """
 import hyperfocal
@@ -69,7 +70,7 @@ class Kernel:
         return shown
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def kernel(tmp_path: Path) -> AsyncGenerator[Kernel]:
     manager = AsyncKernelManager(transport="ipc", ip=str(tmp_path / "kernel"))
     assert manager.kernel_spec is not None

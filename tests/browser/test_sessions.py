@@ -19,7 +19,7 @@ from tests.support.applications import tiny
 from tests.support.proxy import Proxy
 from tests.support.serving import running, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
 def living(doc: Document) -> None:

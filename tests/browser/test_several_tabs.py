@@ -17,7 +17,7 @@ from tests.browser.conftest import Tab
 from tests.support.proxy import Proxy
 from tests.support.serving import running, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 _STEPS = 25
 _BAR = (

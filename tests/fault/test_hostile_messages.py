@@ -479,7 +479,7 @@ async def test_a_million_tiny_frames_leave_others_their_turns(
 
 async def pong(client: RawClient) -> bytes:
     found: Frame | None
-    while (found := await client.frame()) is not None:
+    while (found := await client.frame(timeout_s=50)) is not None:  # behind all that was sent
         if found.opcode is Opcode.PONG:
             return bytes(found.data)
     return b""

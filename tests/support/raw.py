@@ -94,9 +94,9 @@ class RawClient:
         self.writer.write(data if isinstance(data, bytes) else b"".join(data))
         await self.writer.drain()
 
-    async def frame(self) -> Frame | None:
+    async def frame(self, timeout_s: float = 10) -> Frame | None:
         """The next frame, or ``None`` when the server has closed the connection."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(timeout_s):
             while not self._frames:
                 try:
                     data = await self.reader.read(1 << 16)

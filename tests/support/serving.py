@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -90,6 +91,37 @@ class Running:
             yield client
 
 
+class PromptServer(uvicorn.Server):
+    """Ends as uvicorn does, and as soon as it can: uvicorn's own looks ten times a second."""
+
+    _LOOKS_S = 0.005
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            await asyncio.sleep(self._LOOKS_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for one in sockets or []:
+            one.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while state.connections or state.tasks:
+                    await asyncio.sleep(self._LOOKS_S)
+                for server in self.servers:
+                    await server.wait_closed()
+        except TimeoutError:
+            for task in state.tasks:
+                task.cancel()
+        await self.lifespan.shutdown()
+
+
 #: What the servers of a test move frames with; the fixture ``either_transport`` changes it.
 transport = WebSocketTransport.AUTO
 
@@ -121,7 +153,7 @@ async def running(
     if configure is not None:
         configure(config)
     sockets = bind(chosen) if config.uds is None else None
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     task = asyncio.create_task(server._serve(sockets))
     while not server.started:
         await asyncio.sleep(0)
@@ -145,7 +177,7 @@ async def bound(config: uvicorn.Config) -> AsyncGenerator[int]:
     """Serve another ASGI application in this event loop; gives its port, on 127.0.0.1."""
     config.host, config.port = "127.0.0.1", 0
     config.load()
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     task = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0)
