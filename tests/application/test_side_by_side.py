@@ -15,12 +15,10 @@ from typing import Any
 import bokeh.io
 import pytest
 from bokeh.application.application import Application
-from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
 
 import hyperfocal
 from hyperfocal.application import build_document, load
-from hyperfocal.application.firsts import FirstBuilds
 from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
 
@@ -180,81 +178,3 @@ def test_the_lists_are_lists_in_every_respect() -> None:
 def test_hyperfocal_itself_is_found_in_a_run() -> None:
     with script_run(), current_document(Document()):
         assert importlib.import_module("hyperfocal") is hyperfocal
-
-
-def test_first_documents_are_built_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imports in two threads show each other modules that are half done."""
-
-    def together(*, first: bool, patience_s: float) -> bool:
-        """Whether three documents are being built at the same time."""
-        meeting = threading.Barrier(3)
-        met: list[bool] = []
-
-        def modify(document: Document) -> None:
-            try:
-                meeting.wait(patience_s)
-            except threading.BrokenBarrierError:
-                met.append(False)
-            else:
-                met.append(True)
-
-        def build() -> None:
-            build_document(Application(FunctionHandler(modify)), Document(), "/", first=first)
-
-        with ThreadPoolExecutor(3) as pool:
-            for done in [pool.submit(build) for _ in range(3)]:
-                done.result()
-        return met == [True, True, True]
-
-    assert together(first=False, patience_s=20)
-    assert not together(first=True, patience_s=0.05)
-    # One that is stuck holds up others for a while only.
-    monkeypatch.setattr("hyperfocal.application.firsts._PATIENCE_S", 0.001)
-    assert together(first=True, patience_s=20)
-
-
-def test_a_first_document_waits_for_the_imports_of_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However long they take."""
-    (tmp_path / "takes_long.py").write_text(
-        "import tests.application.test_side_by_side as side\nside.rendezvous['takes_long']()\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("hyperfocal.application.firsts._PATIENCE_S", 0.0)
-    importing, go_on = threading.Event(), threading.Event()
-
-    def imported() -> None:
-        importing.set()
-        assert go_on.wait(20)
-
-    rendezvous["takes_long"] = imported
-    firsts = FirstBuilds()
-    must_wait = firsts._must_wait
-    looks: list[bool] = []
-
-    def looking() -> bool:
-        looks.append(must_wait())
-        if len(looks) == 5:
-            go_on.set()
-        return looks[-1]
-
-    monkeypatch.setattr(firsts, "_must_wait", looking)
-    monkeypatch.setattr("hyperfocal.application.building._first_builds", firsts)
-    order: list[str] = []
-
-    def imports(_: Document) -> None:
-        importlib.import_module("takes_long")
-        order.append("imported")
-
-    def build(modify: Callable[[Document], None]) -> None:
-        build_document(Application(FunctionHandler(modify)), Document(), "/", first=True)
-
-    with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(build, imports)
-        assert importing.wait(20)
-        two = pool.submit(build, lambda _: order.append("other"))
-        one.result()
-        two.result()
-    assert order == ["imported", "other"]
-    assert looks[:5] == [False, True, True, True, True]

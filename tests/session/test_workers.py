@@ -81,12 +81,10 @@ async def test_no_more_threads_than_the_limit_and_first_come_first_served(worker
 
 
 async def test_a_thread_is_used_again(workers: Workers) -> None:
-    first = await workers.submit(threading.get_ident)
-    assert {await workers.submit(threading.get_ident) for _ in range(5)} <= {
-        first,
-        *{thread.ident for thread in threading.enumerate() if thread.name == "test"},
-    }
-    assert sum(thread.name.startswith("test") for thread in threading.enumerate()) <= 2
+    used = {await workers.submit(threading.get_ident) for _ in range(6)}
+    # A thread says what it has before it is idle again, so there may be a second one.
+    assert len(used) <= 2
+    assert used <= {one.ident for one in threading.enumerate() if one.name.startswith("test")}
 
 
 async def test_the_context_is_a_copy_of_the_callers(workers: Workers) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import traceback
 
 from bokeh.application.application import Application
 from bokeh.document import Document
 
-from hyperfocal.application.firsts import FirstBuilds
 from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
 from hyperfocal.panel import begin, complete
 
 __all__ = ("build_document",)
-
-
-_first_builds = FirstBuilds()
 
 
 def build_document(
@@ -25,7 +20,6 @@ def build_document(
     url: str,
     *,
     check: bool = True,
-    first: bool = False,
 ) -> None:
     """Have the application fill the document, which is ``curdoc()`` meanwhile.
 
@@ -35,7 +29,6 @@ def build_document(
         application: fills it.
         document: an empty document.
         url: the application's URL path, for errors.
-        first: the application has built none before, so it will import what it needs.
         check: have Bokeh look for mistakes in what was built, which it logs as warnings. That
             takes up to a third of the time, and says the same of every session.
 
@@ -44,7 +37,7 @@ def build_document(
     """
     if not check:
         vars(document)["validate"] = lambda: None
-    with _first_builds.one_more() if first else contextlib.nullcontext(), script_run():
+    with script_run():
         try:
             # Bokeh's handlers leave their own entry behind when a script exits.
             with current_document(document):

@@ -156,8 +156,7 @@ class SessionMaker:
     async def _fill(self, session: Session) -> None:
         """Have the application fill the session's document, in a turn."""
         async with session.turn():
-            first = not self._checked
-            check = self._owner.settings.dev or first
+            check = self._owner.settings.dev or not self._checked
             application, document = self._owner.application, session.document
             limit_ms = self._owner.settings.build_timeout_ms
             try:
@@ -165,9 +164,7 @@ class SessionMaker:
                     await self._execution.build(
                         self._url,
                         session.id,
-                        lambda: build_document(
-                            application, document, self._url, check=check, first=first
-                        ),
+                        lambda: build_document(application, document, self._url, check=check),
                     )
             except TimeoutError as error:
                 took = f"it took longer than {limit_ms / 1000:g} s (--build-timeout)"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
+from hyperfocal.session.imports import imports_take_turns
 from hyperfocal.session.threadloop import ThreadLoop
 
 __all__ = ("Workers",)
@@ -68,8 +69,9 @@ class Workers:
 
     The threads are daemons: one that is stuck in the application's code does not keep the process
     from ending. Each has a working directory of its own where the system has such (Linux), so
-    that a script's ``os.chdir`` is nobody else's. While a call runs, ``asyncio.get_running_loop()``
-    gives a stand-in of the event loop that asked for it (``ThreadLoop``).
+    that a script's ``os.chdir`` is nobody else's, and they import one after the other. While a call
+    runs, ``asyncio.get_running_loop()`` gives a stand-in of the event loop that asked for it
+    (``ThreadLoop``).
 
     Args:
         limit: how many threads there may be at once.
@@ -140,6 +142,7 @@ class Workers:
 
     def _work(self) -> None:
         _own_working_directory()
+        imports_take_turns()
         while (job := self._next()) is not None:
             threading.current_thread().name = f"{self._name} {job.name}"
             _set_running_loop(ThreadLoop.of(job.loop))
