@@ -43,6 +43,7 @@ from hyperfocal.document.documents import (
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
 from hyperfocal.document.handlers import own_session_hook, session_created_hook
+from hyperfocal.document.imports import imports_take_turns
 from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
 from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
@@ -73,6 +74,7 @@ __all__ = (
     "enter_document",
     "forget_models",
     "here",
+    "imports_take_turns",
     "is_settled",
     "leave_document",
     "listeners",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
-from hyperfocal.session.imports import imports_take_turns
+from hyperfocal.document import imports_take_turns
 from hyperfocal.session.threadloop import ThreadLoop
 
 __all__ = ("Workers",)

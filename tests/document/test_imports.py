@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from bokeh.models import ColumnDataSource
 
-from hyperfocal.session import imports
+from hyperfocal.document import imports
 from hyperfocal.session.workers import Workers
 
 PACKAGE = "imports_test"
@@ -173,7 +173,7 @@ def test_a_process_that_is_forked_meanwhile_imports_what_it_likes(tmp_path: Path
     (tmp_path / "main.py").write_text(
         textwrap.dedent("""
         import os, sys, threading
-        from hyperfocal.session.imports import imports_take_turns
+        from hyperfocal.document.imports import imports_take_turns
 
         begun, go_on = threading.Event(), threading.Event()
 
