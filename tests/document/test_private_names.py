@@ -5,6 +5,8 @@ One release of Bokeh renames something, one test here says what.
 
 from __future__ import annotations
 
+import importlib
+import importlib.machinery
 import inspect
 import re
 import sys
@@ -233,6 +235,14 @@ def test_modules_of_a_document_are_in_sys_modules() -> None:
         assert document.modules._modules == [module]
     finally:
         del sys.modules["hyperfocal_private_names"]
+
+
+def test_python_and_bokeh_have_what_imports_and_streaming_go_through() -> None:
+    find_and_load: Any = vars(sys.modules["_frozen_importlib"])["_find_and_load"]
+    assert list(inspect.signature(find_and_load).parameters) == ["name", "import_"]
+    assert importlib.import_module("bokeh.models").ColumnDataSource._stream
+    specification: Any = importlib.machinery.ModuleSpec("a_name", None)
+    assert specification._initializing is False
 
 
 def test_no_private_name_is_touched_that_is_not_looked_for_here() -> None:
