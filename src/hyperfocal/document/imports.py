@@ -1,8 +1,8 @@
 """Imports of worker threads, one at a time.
 
 Where two threads import modules that import each other, Python keeps them from waiting for ever by
-showing one of them a module that is half done. Packages such as HoloViews are not made for that, and servers with one thread never did it
-to them.
+showing one of them a module that is half done. Packages such as HoloViews are not made for that,
+and servers with one thread never did it to them.
 """
 
 from __future__ import annotations
