@@ -34,10 +34,11 @@ class Cores:
         return None
 
 
-def pin(pid: int, core: int | None) -> None:
-    """Let a process (0: this one) run on one core only."""
-    if core is not None and sys.platform == "linux":
-        os.sched_setaffinity(pid, {core})
+def pin(pid: int, *cores: int | None) -> None:
+    """Let a process (0: this one) run on these cores only."""
+    chosen = {core for core in cores if core is not None}
+    if chosen and sys.platform == "linux":
+        os.sched_setaffinity(pid, chosen)
 
 
 def allow_connections(number: int) -> None:

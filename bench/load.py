@@ -151,7 +151,7 @@ def churn(
     ]
     found: list[Remains] = []
     rng = random.Random(seed)
-    with started(command, port, cores.server) as process:
+    with started(command, port, [cores.server]) as process:
         watched, target = psutil.Process(process.pid), Target(port, "/tiny")
 
         async def run() -> None:

@@ -266,8 +266,10 @@ class Bench:
         arguments = [python, *peer.arguments(serve)]
         if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
             arguments += peer.where_known
-        core = None if peer.many else self.cores.server
-        with started(arguments, serve.port, core, env) as process:
+        cores = [self.cores.server]
+        if peer.many:  # it would have the client's alone, like all that the client starts
+            cores.append(self.cores.client)
+        with started(arguments, serve.port, cores, env) as process:
             target = Target(serve.port, peer.path(app))
             yield Server(name, target, psutil.Process(process.pid), peer.dialect, peer.many)
 

@@ -1,4 +1,4 @@
-"""Server processes: started on a core, awaited, ended."""
+"""Server processes: started on their cores, awaited, ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
@@ -30,9 +30,12 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    arguments: list[str], port: int, core: int | None, env: Mapping[str, str] | None = None
+    arguments: list[str],
+    port: int,
+    cores: Sequence[int | None],
+    env: Mapping[str, str] | None = None,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """Run a server on a core until the block ends; the block begins when it answers.
+    """Run a server on these cores until the block ends; the block begins when it answers.
 
     Raises:
         RuntimeError: it did not come up; the message holds its log.
@@ -45,7 +48,7 @@ def started(
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
         )
         try:
-            pin(process.pid, core)  # long before it starts a thread
+            pin(process.pid, *cores)  # long before it starts a thread
             _wait_until_listening(process, port, log)
             yield process
         finally:
