@@ -31,16 +31,16 @@ def test_a_habit_asks_for_as_many_runs_as_it_is_told() -> None:
 
 def test_an_accident_is_forgiven_if_it_is_rare() -> None:
     habit = quick_habit()
-    for now in (10.0, 20.0, 30.0):  # each is at most a hundredth of the time
-        habit.took(0.1, now)
+    for now in (3.0, 6.0, 9.0):  # each is at most a hundredth of the time
+        habit.took(0.03, now)
         assert habit.quick
-    habit.took(0.1, 39.9)
+    habit.took(0.03, 11.9)
     assert not habit.quick
 
 
 def test_what_takes_much_too_long_is_no_accident() -> None:
     habit = quick_habit()
-    habit.took(0.11, 1e6)
+    habit.took(0.031, 1e6)
     assert not habit.quick
 
 

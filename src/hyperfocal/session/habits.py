@@ -11,7 +11,7 @@ __all__ = ("Habit", "Thresholds")
 #: A slow run keeps code out of the event loop for so many times as long as it took.
 _REST = 100.0
 #: A run that takes up to so many times as long as a quick one may be an accident.
-_ACCIDENT = 10.0
+_ACCIDENT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
