@@ -106,3 +106,16 @@ async def test_what_changes_before_it_is_watched_is_noticed(
         await page_of(server, "/app")
         (session,) = server.context("/app").sessions
         assert session.document.roots[0].text == "other"
+
+
+@pytest.mark.parametrize("generation", ["", "x", "-1", "9" * 5000])
+async def test_a_page_that_says_nonsense_of_itself_is_told_to_reload_at_most(
+    tmp_path: Path, generation: str
+) -> None:
+    script = written(tmp_path / "app.py", "'1'")
+    async with running({"/app": script}, dev=True) as server:
+        page = {"url": "/app", "generation": generation}
+        async with channel(server, page) as socket:
+            if generation.isdecimal():
+                assert await told(socket) == {"kind": "reload"}
+            await socket.ping()

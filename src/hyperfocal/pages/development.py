@@ -31,7 +31,7 @@ class DevelopedPage:
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> DevelopedPage:
         """The page whose script has connected with these arguments."""
-        generation = arguments.get("generation", "")
+        generation = arguments.get("generation", "")[:9]  # more digits than any page has
         return cls(
             arguments.get("url", ""),
             arguments.get("session_id", ""),
