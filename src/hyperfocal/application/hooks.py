@@ -17,7 +17,8 @@ from typing import Any
 
 from bokeh.application.application import Application, ServerContext, SessionContext
 
-from hyperfocal.document import own_session_hook
+from hyperfocal.document import Document, request_hook, session_hook
+from hyperfocal.engine import Engine, Owner
 from hyperfocal.telemetry import HookFailed, Telemetry
 
 __all__ = ("Hooks",)
@@ -26,24 +27,14 @@ __all__ = ("Hooks",)
 _DESTROYED_TIMEOUT_S = 5.0
 
 
-async def _settle(result: Any) -> None:
-    while inspect.isawaitable(result):
-        result = await result
-
-
-async def _in_place(function: Callable[..., Any], call: Callable[[], Any]) -> Any:
-    return call()
-
-
 class Hooks:
-    """Runs the hooks of one application.
+    """Runs the hooks of one application: plain ones in threads, ``async`` ones on their loop.
 
     Args:
         application: whose handlers' hooks they are.
         telemetry: hears of failures.
-        url: the application's URL path, for telemetry.
-        run: runs a plain function of the application, given it and what calls it, wherever it
-            belongs; by default in place.
+        url: the application's URL path.
+        engine: gives the engine that runs them.
     """
 
     def __init__(
@@ -51,12 +42,12 @@ class Hooks:
         application: Application,
         telemetry: Telemetry,
         url: str,
-        run: Callable[[Callable[..., Any], Callable[[], Any]], Awaitable[Any]] | None = None,
+        engine: Callable[[], Engine],
     ) -> None:
         self._application = application
         self._telemetry = telemetry
         self._url = url
-        self._run_plain = run if run is not None else _in_place
+        self._engine = engine
 
     def _receivers(self, hook: str) -> list[Any]:
         """Who is asked: the handlers in order, or an application that has its own way."""
@@ -65,30 +56,45 @@ class Hooks:
         return list(self._application.handlers)
 
     def server_loaded(self, context: ServerContext) -> list[Awaitable[None]]:
-        """Run ``on_server_loaded``; gives what is left to await of ``async`` hooks, in order."""
+        """Run ``on_server_loaded``; gives what is left to await, in order."""
         return self._start("on_server_loaded", context)
 
     def server_unloaded(self, context: ServerContext) -> list[Awaitable[None]]:
-        """Run ``on_server_unloaded``; gives what is left to await of ``async`` hooks."""
+        """Run ``on_server_unloaded``; gives what is left to await, in order."""
         return self._start("on_server_unloaded", context)
 
     def _start(self, hook: str, context: ServerContext) -> list[Awaitable[None]]:
+        engine = self._engine()
+        calls = [partial(getattr(one, hook), context) for one in self._receivers(hook)]
+        if engine.has_threads:
+            return [self._guarded(hook, call) for call in calls]
         pending: list[Awaitable[None]] = []
-        for receiver in self._receivers(hook):
+        for call in calls:
             try:
-                result = getattr(receiver, hook)(context)
+                result = call()
             except (Exception, SystemExit, KeyboardInterrupt) as error:
-                self._failed(hook, error)
+                self._telemetry.emit(HookFailed(self._url, hook, error))
             else:
                 if inspect.isawaitable(result):
-                    pending.append(self._guarded(hook, result))
+                    pending.append(self._settled(hook, result))
         return pending
 
-    async def _guarded(self, hook: str, result: Awaitable[Any]) -> None:
+    async def _guarded(
+        self, hook: str, call: Callable[[], Any], timeout_s: float | None = None
+    ) -> None:
+        """Call it where it belongs, and await what it gives; whatever it raises is told."""
         try:
-            await _settle(result)
+            async with asyncio.timeout(timeout_s):
+                result = await self._engine().call(Owner("", self._url, f"hook {hook}"), call)
+                await self._engine().settle(result)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._failed(hook, error)
+            await self._failed(hook, error)
+
+    async def _settled(self, hook: str, result: Awaitable[Any]) -> None:
+        try:
+            await self._engine().settle(result)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            await self._failed(hook, error)
 
     async def session_created(
         self, context: SessionContext, *, wanted: Callable[[Any], bool] | None = None
@@ -117,37 +123,45 @@ class Hooks:
         for receiver in self._receivers(hook):
             if wanted is not None and not wanted(receiver):
                 continue
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await _settle(self._call(receiver, hook, context))
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
-                self._failed(hook, error)
-
-    def _call(self, receiver: Any, hook: str, context: SessionContext) -> Any:
-        function = own_session_hook(receiver, hook)
-        if function is None:
-            return getattr(receiver, hook)(context)
-        return self._run_plain(function, partial(function, context))
+            function = session_hook(receiver, hook)
+            if function is not None:
+                await self._guarded(hook, partial(function, context), timeout_s)
 
     async def document_destroyed(
-        self, callback: Callable[[SessionContext], Any], context: SessionContext
+        self,
+        callback: Callable[[SessionContext], Any],
+        context: SessionContext,
+        locked: Callable[[Callable[[Document], Any]], Awaitable[Any]],
     ) -> None:
-        """Run one ``doc.on_session_destroyed`` callback. In a turn of the session."""
+        """Run one ``doc.on_session_destroyed`` callback, in a turn: ``locked`` gives one."""
+        hook = "doc.on_session_destroyed"
         try:
             async with asyncio.timeout(_DESTROYED_TIMEOUT_S):
-                await _settle(await self._run_plain(callback, partial(callback, context)))
+                # On the application's loop, where what it gives is awaited.
+                await self._engine().settle(_of(locked(lambda _: callback(context))))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._failed("doc.on_session_destroyed", error)
+            await self._failed(hook, error)
 
-    def process_request(self, request: Any) -> Mapping[str, Any]:
+    async def process_request(self, request: Any) -> Mapping[str, Any]:
         """What the handlers add to the session's token payload, from the request."""
         payload: dict[str, Any] = {}
         for receiver in self._receivers("process_request"):
-            try:
-                payload.update(receiver.process_request(request))
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
-                self._failed("process_request", error)
+            function = request_hook(receiver)
+            if function is None:
+                continue
+
+            def add(function: Callable[..., Any] = function) -> None:
+                payload.update(function(request))
+
+            await self._guarded("process_request", add)
         return payload
 
-    def _failed(self, hook: str, error: BaseException) -> None:
-        self._telemetry.emit(HookFailed(self._url, hook, error))
+    async def _failed(self, hook: str, error: BaseException) -> None:
+        """Tell it, in a thread: what an exception says of itself is the application's code."""
+        event = HookFailed(self._url, hook, error)
+        owner = Owner("", self._url, f"hook {hook}")
+        await self._engine().call(owner, partial(self._telemetry.emit, event))
+
+
+async def _of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

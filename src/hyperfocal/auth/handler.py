@@ -123,7 +123,7 @@ class RequestHandler:
         """What modules look up in the settings of a Tornado application; there is none here."""
         return {"cookie_secret": self._secret}
 
-    # --- what came ------------------------------------------------------------------------------
+    # --- what came -------------------------------------------------------------------------------
 
     def get_argument(self, name: str, default: Any = _REQUIRED, strip: bool = True) -> Any:
         """The last value of an argument, of the body or the URL.
@@ -208,7 +208,7 @@ class RequestHandler:
         """For subclasses: who this is."""
         return None
 
-    # --- what is answered -----------------------------------------------------------------------
+    # --- what is answered ------------------------------------------------------------------------
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Answer with this status."""
@@ -328,7 +328,7 @@ class RequestHandler:
             **values,
         ).encode()
 
-    # --- forms ----------------------------------------------------------------------------------
+    # --- forms -----------------------------------------------------------------------------------
 
     @cached_property
     def _xsrf(self) -> str:

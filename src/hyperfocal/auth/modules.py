@@ -11,7 +11,8 @@ import inspect
 import logging
 import os
 import runpy
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from hyperfocal.auth.handler import HandlerError, RequestHandler
@@ -22,6 +23,10 @@ __all__ = ("AuthModule",)
 
 _log = logging.getLogger("hyperfocal")
 _METHODS = ("get", "head", "post", "put", "delete", "patch", "options")
+
+
+async def _in_place(call: Callable[[], Any]) -> Any:
+    return call()
 
 
 class AuthModule:
@@ -50,6 +55,8 @@ class AuthModule:
                 f"the auth module {path} failed: {type(error).__name__}: {error}"
             ) from error
         self._check()
+        #: Calls a plain function of the module where such code belongs; by default in place.
+        self.run_plain: Callable[[Callable[[], Any]], Awaitable[Any]] = _in_place
         self._get_user = self._names.get("get_user_async") or self._names["get_user"]
         self.logout_url: str | None = self._names.get("logout_url")
         self.pages: Mapping[str, AuthPage] = self._make_pages()
@@ -85,7 +92,7 @@ class AuthModule:
 
     async def user(self, visitor: Visitor) -> Any:
         """What ``get_user`` or ``get_user_async`` gives."""
-        user = self._get_user(self._handler(visitor))
+        user = await self.run_plain(partial(self._get_user, self._handler(visitor)))
         return await user if inspect.isawaitable(user) else user
 
     async def login_url(self, visitor: Visitor) -> str | None:
@@ -93,7 +100,8 @@ class AuthModule:
         fixed = self._names.get("login_url")
         if fixed is not None:
             return str(fixed)
-        found = self._names["get_login_url"](self._handler(visitor))
+        get_login_url = self._names["get_login_url"]
+        found = await self.run_plain(partial(get_login_url, self._handler(visitor)))
         if inspect.isawaitable(found):
             found = await found
         return str(found) if found is not None else None
@@ -126,7 +134,7 @@ class AuthModule:
             if work is None or work is of_tornado:
                 return Answer(body="Method not allowed", status=405, content_type="text/plain")
             try:
-                pending = work(handler)
+                pending = await self.run_plain(partial(work, handler))
                 if inspect.isawaitable(pending):
                     await pending
             except HandlerError as error:

@@ -54,7 +54,7 @@ class Board:
     def _set(self, slot: int, field: int, value: int) -> None:
         _FIELD.pack_into(self._memory, slot * _ROW_BYTES + 4 * field, value)
 
-    # --- a process's life -----------------------------------------------------------------------
+    # --- a process's life ------------------------------------------------------------------------
 
     def state(self, slot: int) -> State:
         """What has become of it."""
@@ -84,7 +84,7 @@ class Board:
         """How often it has been started."""
         return self._get(slot, _STARTS)
 
-    # --- what it has to do ----------------------------------------------------------------------
+    # --- what it has to do -----------------------------------------------------------------------
 
     def report(self, slot: int, sessions: int, connections: int) -> None:
         """Say how much it has to do."""
@@ -111,7 +111,7 @@ class Board:
         """How many connections it has sent to other processes."""
         return self._get(slot, _PASSED_ON)
 
-    # --- folders of extensions ------------------------------------------------------------------
+    # --- folders of extensions -------------------------------------------------------------------
 
     def publish_folder(self, slot: int, name: str, path: Path) -> None:
         """Let all processes know where the files of an extension lie."""

@@ -108,7 +108,7 @@ class WorkerExchange:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt: Adopt | None = None
 
-    # --- a place among others -------------------------------------------------------------------
+    # --- a place among others --------------------------------------------------------------------
 
     @property
     def secret(self) -> bytes:
@@ -171,7 +171,7 @@ class WorkerExchange:
     def _report(self) -> None:
         self._board.report(self._member.slot, self._seats(), self._connections)
 
-    # --- to others ------------------------------------------------------------------------------
+    # --- to others -------------------------------------------------------------------------------
 
     def direct(
         self, url: bytes, headers: Sequence[tuple[bytes, bytes]], asked: Sequence[int] = ()
@@ -264,7 +264,7 @@ class WorkerExchange:
         )
         return Load(slot, self._board.sessions(slot), is_listening)
 
-    # --- from others ----------------------------------------------------------------------------
+    # --- from others -----------------------------------------------------------------------------
 
     def open(self, adopt: Adopt) -> None:
         """Begin to receive connections, on the running event loop: this process is ready."""

@@ -105,7 +105,7 @@ class Supervisor:
             signal.signal(number, handler)
         return self._status
 
-    # --- what happens ---------------------------------------------------------------------------
+    # --- what happens ----------------------------------------------------------------------------
 
     def _wait(self) -> None:
         """Until there is news, or something is due."""
@@ -178,7 +178,7 @@ class Supervisor:
             _named(name), pid, _cause(code), again, when,
         )  # fmt: skip
 
-    # --- what to do -----------------------------------------------------------------------------
+    # --- what to do ------------------------------------------------------------------------------
 
     def _start(self, place: _Place) -> bool:
         """Fork a process. True in the new one."""

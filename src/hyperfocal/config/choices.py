@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ("LogLevel", "SessionIds", "WebSocketTransport")
+__all__ = ("AsyncLoop", "LogLevel", "SessionIds", "WebSocketTransport")
 
 
 class SessionIds(StrEnum):
@@ -30,6 +30,17 @@ class WebSocketTransport(StrEnum):
     NATIVE = "native"
     #: Uvicorn's own.
     ASGI = "asgi"
+
+
+class AsyncLoop(StrEnum):
+    """On which event loop ``async`` code of applications runs (``--async-loop``)."""
+
+    #: ``host`` where the ASGI application is mounted in another, else ``own``.
+    AUTO = "auto"
+    #: One of its own, in a thread.
+    OWN = "own"
+    #: The one that serves.
+    HOST = "host"
 
 
 class LogLevel(StrEnum):

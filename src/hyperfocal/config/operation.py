@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from hyperfocal.config.choices import LogLevel
+from hyperfocal.config.choices import AsyncLoop, LogLevel
 from hyperfocal.config.kinds import (
     Choice,
     File,
@@ -202,31 +202,53 @@ class Execution:
         "Give each application processes of its own, so that one that crashes or runs out of "
         "memory takes down nothing else.",
     )
-    callback_threads: int = option(
-        "callback-threads",
-        Whole(0, 1000),
+    threads: int = option(
+        "threads",
+        Whole(1, 10_000),
+        64,
+        "Threads for the code of applications, so that a slow callback delays nobody. One works at "
+        "a time, unless code lasts.",
+    )
+    threads_per_visitor: int = option(
+        "threads-per-visitor",
+        Whole(1, 10_000),
+        8,
+        "Threads that the code of one visitor may keep busy at once. A visitor is a user, or else "
+        "an address; see --use-xheaders for those behind a proxy.",
+    )
+    threads_per_app: int = option(
+        "threads-per-app",
+        Whole(1, 10_000),
         32,
-        "Callbacks that may run in worker threads at once, so that a slow one delays nobody; 0 "
-        "runs all on the event loop.",
+        "Threads that the code of one application may keep busy at once.",
+    )
+    own_threads: int = option(
+        "own-threads",
+        Whole(0, 100_000),
+        256,
+        "Sessions that may have a thread of their own. Those get one whose script holds what is "
+        "bound to its thread: a connection of sqlite3 or a threading.local.",
+    )
+    thread_per_session: bool = option(
+        "thread-per-session",
+        Flag(),
+        False,
+        "Give every session a thread of its own, up to --own-threads, for applications that mind "
+        "in which thread they run.",
+    )
+    async_loop: AsyncLoop = option(
+        "async-loop",
+        Choice(AsyncLoop),
+        AsyncLoop.AUTO,
+        "The event loop of async callbacks: own is one in a thread, so that one that computes "
+        "delays no more than its like; host is the one that serves; auto is host for an asgi_app "
+        "that is mounted in another application, and else own.",
     )
     build_threads: int = option(
         "build-threads",
-        Whole(0, 1000),
+        Whole(1, 1000),
         4,
-        "Documents that may be built in worker threads at once; 0 builds all on the event loop.",
-    )
-    quick_callback_ms: int = option(
-        "quick-callback",
-        _MILLISECONDS,
-        10,
-        "Callbacks that take no longer, three times in a row, run on the event loop.",
-    )
-    quick_build_ms: int = option(
-        "quick-build",
-        _MILLISECONDS,
-        25,
-        "Applications whose documents take no longer to build, three times in a row, are built on "
-        "the event loop.",
+        "Documents that may be built at once.",
     )
     build_timeout_ms: int = option(
         "build-timeout",
@@ -238,13 +260,14 @@ class Execution:
         "build-queue",
         Whole(0),
         100,
-        "Documents that may wait for a thread; further visitors are asked to come back later.",
+        "Documents that may wait to be built; further visitors are asked to come back later.",
     )
     warn_blocked_ms: int = option(
         "warn-blocked",
         _MILLISECONDS,
         1_000,
-        "Log code that blocks the event loop, and so everybody, for so long; 0 never does.",
+        "Log code that blocks an event loop for so long: that of async callbacks, or, where a host "
+        "lends its own, the one that serves everybody; 0 never does.",
     )
     warn_long_turn_ms: int = option(
         "warn-long-turn",

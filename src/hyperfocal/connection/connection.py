@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any, TypeAlias
 
 from hyperfocal.connection.outbox import Outbox
 from hyperfocal.document import (
     apply_patch,
+    callback_error,
     decode_patch,
     encode_document,
-    listeners,
     replace_document,
 )
+from hyperfocal.engine import Engine
 from hyperfocal.errors import CallbackError, PeerError, RequestError, SessionGoneError
-from hyperfocal.session import Habit, Session, Turn
+from hyperfocal.session import Session, Turn
 from hyperfocal.telemetry import (
     BegunAfresh,
     CallbackFailed,
@@ -41,7 +41,7 @@ from hyperfocal.wire import (
     reply,
 )
 
-__all__ = ("Connection",)
+__all__ = ("Connection", "Done")
 
 #: Patches of a client in which to look whether it comes back. It says so once everything is shown,
 #: and every view may have said something of itself before.
@@ -51,16 +51,19 @@ _LOOKS = 1000
 _CLOSED_BY_CLIENT = frozenset({1000, 1001})
 
 
-@dataclass(frozen=True, slots=True)
-class _Slow:
-    """A patch whose callbacks have not proved quick."""
+#: Told that frames have been carried out, or with which error the connection has to be closed.
+Done: TypeAlias = Callable[[BaseException | None], None]
 
-    habit: Habit
-    apply: Callable[[], CallbackError | None]
+#: Frames without a whole message after which others get a turn.
+_FRAMES_IN_A_ROW = 64
 
 
 class Connection:
     """One client. A transport feeds frames in and drains the outbox.
+
+    ``open`` and ``closed`` belong to the I/O loop. What messages do happens in turns of the
+    session, which have the decoder for themselves; what sessions call (``offer`` and its kin) is
+    safe from any thread.
 
     Args:
         session: the session it belongs to.
@@ -102,16 +105,19 @@ class Connection:
         self._afresh = afresh
         self._looks = _LOOKS
         self._decoder = Decoder(limits)
+        self._failure: BaseException | None = None
         self._open = False
-        outbox.on_room = self._has_room
+        outbox.on_room = session.has_room
+
+    @property
+    def engine(self) -> Engine:
+        """Runs what the client's messages do."""
+        return self._session.turns.engine
 
     @property
     def lagging(self) -> bool:
         """Whether so much waits for the client that it had better be told less often."""
         return self._outbox.lagging
-
-    def _has_room(self) -> None:
-        self._session.has_room(self)
 
     def give_up(self) -> None:
         """The client has missed too much: have it come back and pull the document."""
@@ -153,43 +159,61 @@ class Connection:
         """The session is over: let what is queued leave, then close."""
         self._outbox.close(1001, reason)
 
-    def receive(self, frame: Frame) -> Awaitable[None] | None:
-        """Take one frame. Carries out the message that it completes.
+    def receive(self, frames: Sequence[Frame], done: Done) -> None:
+        """Take frames, in order. The messages that they complete are carried out, each in a turn.
 
-        Returns:
-            ``None`` when everything is done; else something to await before the next frame,
-            because somebody else has the document at the moment.
-
-        Raises:
-            PeerError: close the connection with its code and reason.
+        Args:
+            frames: what has come.
+            done: called once, in any thread, when that has happened. A ``PeerError`` says with
+                which code and reason to close the connection.
         """
-        message = self._decoder.feed(frame)
-        if message is None:
-            return None
-        if message.kind is not Kind.PATCH_DOC and not self._asks_for_turn(message):
-            return None
-        try:
-            turn = self._session.turn_nowait(self)
-        except SessionGoneError as error:
-            raise _gone(error) from error
-        if turn is None:
-            return self._wait(message)
-        slow: _Slow | None = None
-        turn.enter()
-        try:
-            slow = self._carry_out(message, turn)
-        finally:
-            if slow is None:
-                turn.end()
-        if slow is None:
-            return None
-        turn.leave()
-        # The turn is held: whatever becomes of the transport, it has to go on to its end.
-        return asyncio.shield(self._session.own(self._go_on(message, turn, slow)))
+        self._session.turns.mailbox.post(partial(self._take, frames, 0, done))
 
-    async def _go_on(self, message: Message, turn: Turn, slow: _Slow) -> None:
-        with turn:
-            await self._apply_in_thread(message, turn, slow)
+    def _take(self, frames: Sequence[Frame], begin: int, done: Done) -> None:
+        """The first message of these frames. In a job of the session's mailbox."""
+        turns = self._session.turns
+        count = len(frames)
+        for index in range(begin, count):
+            message: Message | None = None
+            if self._failure is None:
+                try:
+                    message = self._decoder.feed(frames[index])
+                    if message is not None and message.kind is not Kind.PATCH_DOC:
+                        message = message if self._asks_for_turn(message) else None
+                except BaseException as error:
+                    self._failure = error
+            if self._failure is not None:
+                break
+            if message is None:
+                if index - begin < _FRAMES_IN_A_ROW:
+                    continue
+                turns.mailbox.post_next(partial(self._take, frames, index + 1, done))
+                turns.mailbox.release()
+                return
+            if index + 1 == count:
+                self._carry_out(message, done)
+            else:
+                turns.mailbox.post_next(partial(self._take, frames, index + 1, done))
+                self._carry_out(message, _nothing)
+            return
+        turns.mailbox.release()
+        done(self._failure)
+
+    def _carry_out(self, message: Message, done: Done) -> None:
+        """One request, in a turn. In a job of the session's mailbox."""
+        turns = self._session.turns
+        try:
+            is_over = turns.take(
+                partial(self._in_turn, message, done), self, partial(self._gone, done)
+            )
+        except BaseException as error:
+            self._failure = error
+            is_over = True
+        if is_over:
+            done(self._failure)
+
+    def _gone(self, done: Done) -> None:
+        done(_gone(SessionGoneError(self._session.id)))
 
     def _asks_for_turn(self, message: Message) -> bool:
         """Whether a message is to be carried out in a turn; one that is not is dealt with."""
@@ -204,24 +228,17 @@ class Connection:
             self._reply_error(message, f"a server does not take {message.kind} messages")
         return False
 
-    async def _wait(self, message: Message) -> None:
-        try:
-            async with self._session.turn(self) as turn:
-                slow = self._carry_out(message, turn)
-                if slow is not None:
-                    await self._apply_in_thread(message, turn, slow)
-        except SessionGoneError as error:
-            raise _gone(error) from error
-
-    def _carry_out(self, message: Message, turn: Turn) -> _Slow | None:
+    def _in_turn(
+        self, message: Message, done: Done, turn: Turn
+    ) -> Coroutine[Any, Any, None] | None:
         """One request, in its turn; the reply is queued behind the changes that it caused.
 
         Returns:
-            what is still to be done, by a worker thread.
+            what is still to be awaited in the turn; it calls ``done``.
         """
         try:
             if message.kind is Kind.PATCH_DOC:
-                return self._patch(message, turn)
+                return self._patch(message, done, turn)
             elif message.kind is Kind.PULL_DOC_REQ:
                 self._pull(message, turn)
             else:
@@ -232,7 +249,7 @@ class Connection:
             self._reply_error(message, str(error), error)
         return None
 
-    def _patch(self, message: Message, turn: Turn) -> _Slow | None:
+    def _patch(self, message: Message, done: Done, turn: Turn) -> Coroutine[Any, Any, None] | None:
         patch = decode_patch(
             turn.document,
             message.content,
@@ -244,18 +261,26 @@ class Connection:
         if self._afresh is not None:
             self._look_whether_it_comes_back(message)
         turn.defined = patch.defined
-        callbacks = listeners(turn.document, patch)
-        execution = self._session.execution
-        habit = execution.slowest(callbacks, self._url) if callbacks else None
-        apply = partial(apply_patch, turn.document, patch, setter=self)
-        if habit is not None and not habit.quick:
-            return _Slow(habit, apply)
-        self._answer_patch(message, turn, execution.in_place(habit, apply))
+        failure = apply_patch(turn.document, patch, setter=self)
+        if turn.awaited:
+            return self._await_callbacks(message, done, turn, failure)
+        self._answer_patch(message, turn, failure)
         return None
 
-    async def _apply_in_thread(self, message: Message, turn: Turn, slow: _Slow) -> None:
-        failure = await self._session.in_thread(turn, slow.habit, slow.apply)
-        self._answer_patch(message, turn, failure)
+    async def _await_callbacks(
+        self, message: Message, done: Done, turn: Turn, failure: CallbackError | None
+    ) -> None:
+        """Callbacks of the patch are ``async``: they belong to its turn."""
+        try:
+            while turn.awaited:
+                awaited: Awaitable[Any] = turn.awaited.pop(0)
+                try:
+                    await awaited
+                except (Exception, SystemExit, KeyboardInterrupt) as error:
+                    failure = failure or callback_error(error)
+            self._answer_patch(message, turn, failure)
+        finally:
+            done(None)
 
     def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:
         turn.flush()
@@ -333,6 +358,10 @@ def _comes_back(message: Message) -> bool:
 
 
 _IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})
+
+
+def _nothing(error: BaseException | None) -> None:
+    """For frames of which others are told later."""
 
 
 class _SessionGone(PeerError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +31,9 @@ class CloseRequest:
 class Outbox:
     """Frames that wait for one client. Offering never waits; a transport takes what is there.
 
+    Safe from any thread, except that only one may ``take`` and tell what was ``sent`` at a time.
+    ``_guard`` guards every attribute; nothing is called while it is held.
+
     Past the bound the queue is thrown away and the connection is to be closed: a client that
     missed something pulls the whole document when it comes back.
 
@@ -39,12 +42,13 @@ class Outbox:
         wake: called when there is something to take or the close request changes; must not block.
 
     Attributes:
-        on_room: called on the event loop after a client that lagged has taken what waited for it.
+        on_room: called after a client that lagged has taken what waited for it.
     """
 
     __slots__ = (
         "_closing",
         "_frames",
+        "_guard",
         "_lag_bytes",
         "_lagged",
         "_max_bytes",
@@ -58,6 +62,7 @@ class Outbox:
         self._max_bytes = max_bytes
         self._lag_bytes = min(_LAG_BYTES, max_bytes // 4)
         self._wake = wake
+        self._guard = threading.Lock()
         self._frames: list[Frame] = []
         self._queued = 0
         self._taken = 0
@@ -71,8 +76,11 @@ class Outbox:
 
         Looking at it makes ``on_room`` being called later.
         """
-        self._lagged = self._queued > self._lag_bytes
-        return self._lagged
+        if self._queued <= self._lag_bytes and not self._lagged:
+            return False
+        with self._guard:
+            self._lagged = self._queued > self._lag_bytes
+            return self._lagged
 
     @property
     def queued_bytes(self) -> int:
@@ -95,40 +103,57 @@ class Outbox:
         Returns:
             False if they did not fit: the queue is gone and the connection is to be closed.
         """
-        if self._closing is not None:
-            return not self.overflowed
         size = sum(map(len, frames))
-        if (self._queued and self._queued + size > self._max_bytes) or (
-            len(self._frames) > _MAX_FRAMES
-        ):
-            self.overflow()
-            return False
-        self._frames.extend(frames)
-        self._queued += size
+        with self._guard:
+            if self._closing is not None:
+                return self._closing.code != OVERFLOW_CODE
+            fits = len(self._frames) <= _MAX_FRAMES and not (
+                self._queued and self._queued + size > self._max_bytes
+            )
+            if fits:
+                self._frames.extend(frames)
+                self._queued += size
+            else:
+                self._overflow()
         self._wake()
-        return True
+        return fits
 
     def take(self) -> list[Frame]:
         """Everything that waits, in order; nothing is left. It counts until ``sent``."""
-        frames, self._frames = self._frames, []
-        self._taken = self._queued
+        with self._guard:
+            frames, self._frames = self._frames, []
+            self._taken = self._queued
         return frames
 
     def sent(self) -> None:
         """All that was taken has left."""
-        self._queued -= self._taken
-        self._taken = 0
-        if self._lagged and self.on_room is not None and self._queued <= self._lag_bytes:
-            self._lagged = False
-            asyncio.get_running_loop().call_soon(self.on_room)
+        with self._guard:
+            self._queued -= self._taken
+            self._taken = 0
+            has_room = self._lagged and self._queued <= self._lag_bytes
+            if has_room:
+                self._lagged = False
+        if has_room and self.on_room is not None:
+            self.on_room()
 
     def overflow(self) -> None:
         """Throw away what is queued and have the connection closed: the client does not read."""
-        self.close(OVERFLOW_CODE, "the client does not read; come back and pull again")
+        with self._guard:
+            if self._closing is not None:
+                return
+            self._overflow()
+        self._wake()
+
+    def _overflow(self) -> None:
+        self._closing = CloseRequest(
+            OVERFLOW_CODE, "the client does not read; come back and pull again"
+        )
         self._frames.clear()
 
     def close(self, code: int, reason: str) -> None:
         """Take nothing more; the transport closes when what is queued has been sent."""
-        if self._closing is None:
+        with self._guard:
+            if self._closing is not None:
+                return
             self._closing = CloseRequest(code, reason)
-            self._wake()
+        self._wake()

@@ -9,7 +9,6 @@ import asyncio
 import inspect
 import secrets
 from collections.abc import Awaitable, Mapping
-from functools import partial
 from typing import Any
 
 from bokeh.application.application import Application
@@ -21,10 +20,11 @@ from hyperfocal.config import Settings
 from hyperfocal.contexts.making import SessionMaker
 from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import no_document
+from hyperfocal.engine import Builds, Engine, InlineEngine, Mailbox, Owner
 from hyperfocal.errors import NoEventLoopError
 from hyperfocal.session import (
     Admission,
-    Execution,
+    Ended,
     Session,
     SessionRegistry,
     SessionRequest,
@@ -56,7 +56,8 @@ class ApplicationContext:
         telemetry: hears what happens; by default it is logged.
         clock: tells the time.
         tokens: reads tokens given to ``create_session_if_needed``.
-        execution: where plain code runs; by default all of it runs on the event loop.
+        engine: where code runs; by default all of it runs on the event loop.
+        builds: how many documents are built at once; by default any number.
         admission: who may have a session; by default everybody.
     """
 
@@ -71,7 +72,8 @@ class ApplicationContext:
         telemetry: Telemetry | None = None,
         clock: Clock | None = None,
         tokens: TokenAuthority | None = None,
-        execution: Execution | None = None,
+        engine: Engine | None = None,
+        builds: Builds | None = None,
         admission: Admission | None = None,
     ) -> None:
         self._application = application
@@ -84,29 +86,36 @@ class ApplicationContext:
         self._tokens = (
             tokens if tokens is not None else TokenAuthority(secrets.token_bytes(32), self._clock)
         )
-        self._execution = (
-            execution
-            if execution is not None
-            else Execution.without_threads(self._clock, self._telemetry)
-        )
+        self._given_engine = engine
+        self._mailbox: Mailbox | None = None
         self._hooks = self._hooks_of(application)
         self._server_context = BokehServerContext(self)
-        self._maker = SessionMaker(self, self._telemetry, self._clock, self._execution, admission)
+        self._maker = SessionMaker(self, self._telemetry, self._clock, builds, admission)
         self._registry = SessionRegistry(self._maker.destroy)
 
     def _hooks_of(self, application: Application) -> Hooks:
-        return Hooks(
-            application,
-            self._telemetry,
-            self._name,
-            partial(self._execution.run, url=self._name, abandon=True),
-        )
+        return Hooks(application, self._telemetry, self._name, lambda: self._engine)
+
+    @property
+    def _engine(self) -> Engine:
+        """Where code runs."""
+        if self._given_engine is None:
+            self._given_engine = InlineEngine(self._found_loop())
+        return self._given_engine
+
+    def _found_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            try:
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                raise NoEventLoopError from None
+        return self._loop
 
     @property
     def _name(self) -> str:
         return self._url or "/"
 
-    # --- what the released class has ----------------------------------------------------------
+    # --- what the released class has -------------------------------------------------------------
 
     @property
     def application(self) -> Application:
@@ -115,17 +124,12 @@ class ApplicationContext:
 
     @property
     def io_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop on which everything of this application runs.
+        """The event loop on which ``async`` code of this application runs.
 
         Raises:
             NoEventLoopError: none was given and none is running.
         """
-        if self._loop is None:
-            try:
-                self._loop = asyncio.get_running_loop()
-            except RuntimeError:
-                raise NoEventLoopError from None
-        return self._loop
+        return self._engine.application_loop
 
     @property
     def url(self) -> str | None:
@@ -182,7 +186,7 @@ class ApplicationContext:
             for one in pending:
                 await one
 
-        return self.io_loop.create_task(settle())
+        return self._engine.loop.create_task(settle())
 
     def get_session(self, session_id: str) -> Session:
         """The live session of this id.
@@ -233,15 +237,19 @@ class ApplicationContext:
         if payload is None:
             payload = self._tokens.read(token).payload if token is not None else {}
         known = payload
-        return await self._registry.get_or_create(
+        made = self._registry.get_or_create(
             session_id, lambda: self._maker.build(session_id, request, known)
         )
+        loop = self._engine.loop
+        if asyncio.get_running_loop() is loop:
+            return await made
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, loop))
 
-    # --- for the server -----------------------------------------------------------------------
+    # --- for the server --------------------------------------------------------------------------
 
-    def process_request(self, request: SessionRequest) -> Mapping[str, Any]:
+    async def process_request(self, request: SessionRequest) -> Mapping[str, Any]:
         """What the application's ``process_request`` hooks make of a request."""
-        return self._hooks.process_request(request)
+        return await self._hooks.process_request(request)
 
     def start_prewarming(self) -> None:
         """Build sessions ahead, as ``settings.prewarm`` says. Call after the load hook."""
@@ -286,22 +294,48 @@ class ApplicationContext:
         if task is not None:
             await task
 
-    # --- server-level callbacks -----------------------------------------------------------------
+    # --- server-level callbacks ------------------------------------------------------------------
 
     def _make_timers(self) -> Timers:
+        engine = self._engine
+        self._mailbox = engine.mailbox(Owner("", self._name, f"callbacks of {self._name}"))
         return Timers(
-            self.io_loop, self._clock, self._run_timer, self._timer_failed, self._timer_late
+            engine.loop, self._clock, self._run_timer, self._timer_failed, self._timer_late
         )
 
-    def _run_timer(self, timer: Timer) -> Awaitable[None] | None:
-        with no_document():
-            result = timer.callback()
-        return self._await_callback(result) if inspect.isawaitable(result) else None
+    def _run_timer(self, timer: Timer, ended: Ended) -> None:
+        """Run it, one after the other, outside of all sessions."""
+        timers, mailbox = self._server_context._timers, self._mailbox
+        assert timers is not None
+        assert mailbox is not None
+
+        def job() -> None:
+            try:
+                if not timers.begin(timer):
+                    ended(None)
+                    return
+                with no_document():
+                    result = timer.callback()
+                    if inspect.isawaitable(result):
+                        self._engine.spawn(self._await_callback(result, ended))
+                    else:
+                        ended(None)
+            except BaseException as error:  # CancelledError and KeyboardInterrupt are its own
+                ended(error)
+            finally:
+                mailbox.release()
+
+        mailbox.post(job)
 
     @staticmethod
-    async def _await_callback(result: Awaitable[Any]) -> None:
-        with no_document():
-            await result
+    async def _await_callback(result: Awaitable[Any], ended: Ended) -> None:
+        try:
+            with no_document():
+                await result
+        except BaseException as error:
+            ended(error)
+            return
+        ended(None)
 
     def _timer_failed(self, timer: Timer, error: BaseException) -> None:
         self._telemetry.emit(CallbackFailed(self._name, timer.name, error))

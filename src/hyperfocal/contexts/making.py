@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,17 +18,18 @@ from hyperfocal.auth import user_name
 from hyperfocal.clock import Clock
 from hyperfocal.contexts.prewarming import Ahead, Demand, Prewarming, building_ahead
 from hyperfocal.contexts.session import BokehSessionContext
-from hyperfocal.document import new_document, session_created_hook
+from hyperfocal.document import needs_own_thread, new_document, session_created_hook
+from hyperfocal.engine import Builds
 from hyperfocal.errors import BuildError
 from hyperfocal.panel import end, settle, watch
 from hyperfocal.session import (
     Admission,
-    Execution,
     ExpiryRules,
     Lifetime,
     Seat,
     Session,
     SessionRequest,
+    Turn,
 )
 from hyperfocal.telemetry import (
     BuildFailed,
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ("SessionMaker",)
 
+#: Seconds for which the end of a session waits for a callback that has its document.
+_END_S = 20.0
+
 
 class SessionMaker:
     """Makes the sessions of one application and takes them down.
@@ -50,7 +55,7 @@ class SessionMaker:
         owner: the application's context.
         telemetry: hears what happens.
         clock: tells the time.
-        execution: where documents are built.
+        builds: how many documents are built at once; by default any number.
         admission: who may have a session; by default everybody.
     """
 
@@ -59,14 +64,14 @@ class SessionMaker:
         owner: ApplicationContext,
         telemetry: Telemetry,
         clock: Clock,
-        execution: Execution,
+        builds: Builds | None = None,
         admission: Admission | None = None,
     ) -> None:
         watch()
         self._owner = owner
         self._telemetry = telemetry
         self._clock = clock
-        self._execution = execution
+        self._builds = builds
         self._admission = admission
         #: Whether Bokeh has looked for mistakes in a document of this application.
         self._checked = False
@@ -82,7 +87,7 @@ class SessionMaker:
         return Session(
             session_id,
             document,
-            loop=self._owner.io_loop,
+            loop=self._owner._engine.loop,
             clock=self._clock,
             telemetry=self._telemetry,
             url=self._url,
@@ -90,7 +95,7 @@ class SessionMaker:
                 unused_s=settings.unused_session_lifetime_ms / 1000,
                 lost_s=settings.lost_session_lifetime_ms / 1000,
             ),
-            execution=self._execution,
+            engine=self._owner._engine,
             warn_long_turn_s=settings.warn_long_turn_ms / 1000,
             max_connections=settings.max_connections_per_session,
         )
@@ -114,7 +119,7 @@ class SessionMaker:
             raise
         session = ready if ready is not None else self._new_session(session_id)
         session.seat = seat
-        session.id = session_id
+        session.arrive(session_id, _visitor(request))
         session.context._arrive(session_id, request, payload)
         try:
             if ready is None:
@@ -155,23 +160,36 @@ class SessionMaker:
 
     async def _fill(self, session: Session) -> None:
         """Have the application fill the session's document, in a turn."""
-        async with session.turn():
-            check = self._owner.settings.dev or not self._checked
-            application, document = self._owner.application, session.document
-            limit_ms = self._owner.settings.build_timeout_ms
+        limit_ms = self._owner.settings.build_timeout_ms
+        async with self._slot(session.id):
+            building = asyncio.ensure_future(session.turns.run(lambda turn: self._build(session)))
             try:
-                async with asyncio.timeout(limit_ms / 1000 if limit_ms else None):
-                    await self._execution.build(
-                        self._url,
-                        session.id,
-                        lambda: build_document(application, document, self._url, check=check),
-                    )
-            except TimeoutError as error:
-                took = f"it took longer than {limit_ms / 1000:g} s (--build-timeout)"
-                raise BuildError(self._url, took, "") from error
-            self._checked = True
+                await asyncio.wait({building}, timeout=limit_ms / 1000 if limit_ms else None)
+            finally:
+                if not building.done():
+                    # The thread is left alone with the document, which nobody gets any more.
+                    session.turns.closed = True
+                    building.cancel()
+        if building.cancelled() or not building.done():
+            took = f"it took longer than {limit_ms / 1000:g} s (--build-timeout)"
+            raise BuildError(self._url, took, "")
+        building.result()
+        self._checked = True
 
-    # --- ahead ----------------------------------------------------------------------------------
+    def _slot(self, session_id: str) -> contextlib.AbstractAsyncContextManager[None]:
+        if self._builds is None:
+            return contextlib.nullcontext()
+        return self._builds.slot(self._url, session_id)
+
+    def _build(self, session: Session) -> None:
+        """In a turn, in a thread."""
+        check = self._owner.settings.dev or not self._checked
+        document = session.document
+        build_document(self._owner.application, document, self._url, check=check)
+        if self._owner.settings.thread_per_session or needs_own_thread(document):
+            session.turns.engine.keep_thread(session.turns.mailbox)
+
+    # --- ahead -----------------------------------------------------------------------------------
 
     def _make_prewarming(self) -> Prewarming | None:
         settings = self._owner.settings
@@ -244,7 +262,7 @@ class SessionMaker:
     def _stopped(self, why: str) -> None:
         self._telemetry.emit(PrewarmingStopped(self._url, why))
 
-    # --- the end --------------------------------------------------------------------------------
+    # --- the end ---------------------------------------------------------------------------------
 
     async def destroy(self, session: Session, why: str) -> None:
         """Hooks of handlers, then the document's own, then the document itself."""
@@ -259,17 +277,33 @@ class SessionMaker:
         await session.end_callbacks()
         if tell_handlers:
             await context._hooks.session_destroyed(context)
-        async with session.turn() as turn:
-            settle(turn.document)
-            callbacks = list(turn.document.session_destroyed_callbacks)
-            turn.document.session_destroyed_callbacks.clear()
-            for callback in callbacks:
-                await context._hooks.document_destroyed(callback, context)
-            end(turn.document)
-        await session.destroy()
+        if not session.turns.closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    await self._end_document(session)
+        if not session.destroyed:
+            session.abandon()
         context._end()
         if session.seat is not None:
             session.seat.free()
+
+    @staticmethod
+    async def _end_document(session: Session) -> None:
+        context = session.context
+
+        def begin(turn: Turn) -> list[Any]:
+            session.say_goodbye()
+            settle(turn.document)
+            callbacks = list(turn.document.session_destroyed_callbacks)
+            turn.document.session_destroyed_callbacks.clear()
+            return callbacks
+
+        for callback in await session.turns.run(begin):
+            await context._hooks.document_destroyed(
+                callback, context, session.turns.with_locked_document
+            )
+        await session.turns.run(lambda turn: end(turn.document))
+        await session.destroy()
 
 
 def _depends(ahead: Ahead) -> str:
@@ -284,3 +318,17 @@ def _is_safe(receiver: Any) -> bool:
 
 def _waits_for_visitor(receiver: Any) -> bool:
     return not _is_safe(receiver)
+
+
+def _visitor(request: SessionRequest | None) -> str:
+    """On whose account threads are used: the user's, or else the client's address.
+
+    The address of this machine is nobody in particular: whoever is behind a proxy has it.
+    """
+    if request is None:
+        return ""
+    name = user_name(request.user)
+    if name is not None:
+        return f"user {name}"
+    address = request.remote_ip
+    return "" if address in ("", "127.0.0.1", "::1") else address

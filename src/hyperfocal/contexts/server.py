@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ("BokehServerContext",)
 
+#: Seconds that callbacks which run have to end when the application unloads.
+_GRACE_S = 1.0
+
 
 class BokehServerContext(ServerContext):
     """What ``on_server_loaded`` and ``on_server_unloaded`` hooks get: callbacks and sessions.
 
-    Callbacks take no arguments and may be plain or ``async``. They run on the application's event
-    loop, outside of all sessions: to touch a document, go through
+    Callbacks take no arguments and may be plain or ``async``. Plain ones run
+    one after the other in a thread, ``async`` ones on the application's event loop, both outside of
+    all sessions: to touch a document, go through
     ``session_context.with_locked_document``. A callback that raises is logged and stays. All are
     removed when the application unloads. Adding and removing is safe from any thread.
 
@@ -120,4 +124,4 @@ class BokehServerContext(ServerContext):
     async def _remove_all(self) -> None:
         if self._timers is not None:
             self._timers.close()
-            await self._timers.wait_closed()
+            await self._timers.wait_closed(_GRACE_S, lambda: None)

@@ -13,6 +13,7 @@ from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
+from hyperfocal.document.affinity import needs_own_thread
 from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
 from hyperfocal.document.changes import (
     Change,
@@ -42,11 +43,10 @@ from hyperfocal.document.documents import (
     unseen_models,
 )
 from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
-from hyperfocal.document.handlers import own_session_hook, session_created_hook
+from hyperfocal.document.handlers import request_hook, session_created_hook, session_hook
 from hyperfocal.document.imports import imports_take_turns
-from hyperfocal.document.listeners import listeners
 from hyperfocal.document.missed import Missed
-from hyperfocal.document.patches import DecodedPatch, apply_patch, decode_patch
+from hyperfocal.document.patches import DecodedPatch, apply_patch, callback_error, decode_patch
 from hyperfocal.document.running import script_run, silenced
 from hyperfocal.document.values import Place, set_values, values_of
 
@@ -65,6 +65,7 @@ __all__ = (
     "adopt_document",
     "apply_patch",
     "as_it_stands",
+    "callback_error",
     "changes_of",
     "current_document",
     "decode_patch",
@@ -77,15 +78,16 @@ __all__ = (
     "imports_take_turns",
     "is_settled",
     "leave_document",
-    "listeners",
     "mark_seen",
     "mark_these_seen",
+    "needs_own_thread",
     "new_document",
     "no_document",
-    "own_session_hook",
     "replace_document",
+    "request_hook",
     "script_run",
     "session_created_hook",
+    "session_hook",
     "set_session_context",
     "set_values",
     "silenced",

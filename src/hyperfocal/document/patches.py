@@ -24,7 +24,14 @@ from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.wire import Buffer
 
-__all__ = ("DecodedDocument", "DecodedPatch", "apply_patch", "decode_document", "decode_patch")
+__all__ = (
+    "DecodedDocument",
+    "DecodedPatch",
+    "apply_patch",
+    "callback_error",
+    "decode_document",
+    "decode_patch",
+)
 
 _log = logging.getLogger("hyperfocal.document")
 
@@ -331,11 +338,16 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
         try:
             _apply(document, event, setter)
         except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
-            if failure is None:
-                failure = CallbackError(
-                    f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-                )
-                failure.__cause__ = error
+            failure = failure or callback_error(error)
+    return failure
+
+
+def callback_error(error: BaseException) -> CallbackError:
+    """What a client is told of what a callback has raised."""
+    failure = CallbackError(
+        f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    )
+    failure.__cause__ = error
     return failure
 
 

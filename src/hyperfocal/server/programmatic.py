@@ -81,7 +81,7 @@ class Server:
         self._task: asyncio.Task[None] | None = None
         self._over = threading.Event()
 
-    # --- where it is ------------------------------------------------------------------------------
+    # --- where it is -----------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
@@ -124,7 +124,7 @@ class Server:
             raise UsageError("the server has not been started")
         return self._loop
 
-    # --- start and stop ---------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Serve, on the loop that runs in this thread, or in a thread of its own.
@@ -296,7 +296,7 @@ class Server:
         self.stop()
         await self.stopped()
 
-    # --- what it serves ---------------------------------------------------------------------------
+    # --- what it serves --------------------------------------------------------------------------
 
     @property
     def _site(self) -> Site:

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -21,7 +20,7 @@ from starlette.applications import Starlette
 
 from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
-from hyperfocal.config import Settings, WebSocketTransport, named_settings
+from hyperfocal.config import AsyncLoop, Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
@@ -42,10 +41,6 @@ __all__ = (
 
 
 _log = logging.getLogger("hyperfocal")
-
-#: Seconds that a thread which computes keeps the event loop waiting for the interpreter: each of
-#: its system calls may cost it as much. Python's own 5 ms make 15 of a round trip.
-_SWITCH_S = 0.001
 
 
 def asgi_app(
@@ -167,7 +162,6 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
-        sys.setswitchinterval(_SWITCH_S)
         await super().startup(sockets=sockets)
         if not self.started:
             return
@@ -317,6 +311,8 @@ def uvicorn_config(
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
+    if app is not None and settings.async_loop is AsyncLoop.AUTO:
+        app.state.site.engine.on_host = False  # this loop is ours
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)

@@ -1,37 +1,34 @@
-"""Sessions: one document each, its lock, its timers, its clients and its lifetime."""
+"""Sessions: one document each, its turns, its timers, its clients and its lifetime."""
 
+from hyperfocal.publishing import Client
 from hyperfocal.session.admission import Admission, AdmissionLimits, Seat
-from hyperfocal.session.execution import Execution
+from hyperfocal.session.callbacks import is_coroutine
 from hyperfocal.session.expiry import ExpiryRules
-from hyperfocal.session.habits import Habit, Thresholds
 from hyperfocal.session.lifetime import Lifetime
-from hyperfocal.session.lock import TurnLock
-from hyperfocal.session.presence import Client
 from hyperfocal.session.registry import SessionRegistry
 from hyperfocal.session.request import SessionRequest
 from hyperfocal.session.session import Session
-from hyperfocal.session.timers import Timer, TimerKind, Timers
+from hyperfocal.session.timers import Ended, Timer, TimerKind, Timers, callback_name
 from hyperfocal.session.turn import Turn, current_turn
-from hyperfocal.session.watchdog import Watchdog
+from hyperfocal.session.turns import Turns
 
 __all__ = (
     "Admission",
     "AdmissionLimits",
     "Client",
-    "Execution",
+    "Ended",
     "ExpiryRules",
-    "Habit",
     "Lifetime",
     "Seat",
     "Session",
     "SessionRegistry",
     "SessionRequest",
-    "Thresholds",
     "Timer",
     "TimerKind",
     "Timers",
     "Turn",
-    "TurnLock",
-    "Watchdog",
+    "Turns",
+    "callback_name",
     "current_turn",
+    "is_coroutine",
 )

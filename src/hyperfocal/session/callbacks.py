@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from hyperfocal.clock import Clock
-from hyperfocal.document import unlocked
-from hyperfocal.errors import SessionGoneError
-from hyperfocal.panel import is_panels
-from hyperfocal.session.execution import is_coroutine
-from hyperfocal.session.habits import Habit
-from hyperfocal.session.stepping import Stepping
-from hyperfocal.session.timers import Timer, TimerKind, Timers
+from hyperfocal.document import Document, unlocked
+from hyperfocal.panel import is_panels, stands_for
+from hyperfocal.session.stepping import Stepping, first_step
+from hyperfocal.session.timers import Ended, Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, no_turn
+from hyperfocal.session.turns import Turns
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TimerLate
 
-if TYPE_CHECKING:
-    from hyperfocal.session.session import Session
-
-__all__ = ("SessionCallbacks",)
+__all__ = ("SessionCallbacks", "is_coroutine")
 
 #: Names whose @without_document_lock callback the calling code belongs to.
 _unlocked_in: ContextVar[object] = ContextVar("hyperfocal_unlocked", default=None)
@@ -32,23 +27,24 @@ class SessionCallbacks:
     """Runs the session callbacks of one document. They wait for ``start``.
 
     Args:
-        session: whose turns they take.
-        loop: where they run.
+        turns: of the session.
+        document: of the session.
         clock: when they run.
         telemetry: hears of failures.
+        url: the application's URL path.
     """
 
     def __init__(
-        self,
-        session: Session,
-        loop: asyncio.AbstractEventLoop,
-        clock: Clock,
-        telemetry: Telemetry,
+        self, turns: Turns, document: Document, clock: Clock, telemetry: Telemetry, url: str
     ) -> None:
-        self._session = session
+        self._turns = turns
+        self._document = document
         self._telemetry = telemetry
+        self._url = url
         self._mark = object()  # stands for the session in contexts that may outlive it
-        self._timers = Timers(loop, clock, self._run, self._failed, self._late, started=False)
+        self._timers = Timers(
+            turns.engine.loop, clock, self._run, self._failed, self._late, started=False
+        )
 
     @property
     def unlocked(self) -> bool:
@@ -64,8 +60,8 @@ class SessionCallbacks:
         self._timers.close()
 
     async def wait_closed(self, grace_s: float) -> None:
-        """Wait so many seconds for callbacks that run, then cancel them: they may hold a turn."""
-        await self._timers.wait_closed(grace_s)
+        """Wait so many seconds for callbacks that run, then cancel what awaits something."""
+        await self._timers.wait_closed(grace_s, self._turns.cancel_coroutines)
 
     def add(self, callback: Any) -> None:
         """Start a timer for one of Bokeh's session callback objects. From any thread."""
@@ -81,81 +77,110 @@ class SessionCallbacks:
         """Stop its timer; a no-op when it has fired. From any thread."""
         self._timers.discard(callback)
 
-    def _run(self, timer: Timer) -> Awaitable[None] | None:
-        """In place when the document is free and the callback plain, else as a task."""
-        if is_panels(self._session.document) and is_coroutine(timer.callback):
-            habit = self._session.execution.habit(timer.callback, self._session.url)
-            if getattr(timer.callback, "nolock", False):
-                return self._run_in_steps(timer, habit)
-            if habit is not None:
-                return self._run_locked(timer, habit)
+    def _run(self, timer: Timer, ended: Ended) -> None:
         if getattr(timer.callback, "nolock", False):
-            return self._run_unlocked(timer)
-        try:
-            turn = self._session.turn_nowait()
-        except SessionGoneError:
+            self._run_unlocked(timer, ended)
+        else:
+            self._turns.post(partial(self._in_turn, timer, ended), gone=partial(ended, None))
+
+    # --- with the document -----------------------------------------------------------------------
+
+    def _in_turn(self, timer: Timer, ended: Ended, turn: Turn) -> Coroutine[Any, Any, None] | None:
+        """In a thread: the callback, as far as it is plain."""
+        if not self._timers.begin(timer):
+            ended(None)
             return None
-        if turn is None:
-            return self._run_locked(timer)
-        execution = self._session.execution
-        habit = execution.habit(timer.callback, self._session.url)
-        if habit is not None and not habit.quick:
-            return self._run_in_turn(turn, timer)
-        turn.enter()
-        result: Any = None
         try:
-            result = execution.in_place(habit, timer.callback)
-        finally:
-            if not inspect.isawaitable(result):
-                turn.end()
-        if not inspect.isawaitable(result):
+            result = timer.callback()
+            if inspect.iscoroutine(result) and stands_for(inner_of(timer.callback)) is not None:
+                result = first_step(result)  # plain code of the application in one of Panel's
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
+            ended(error)
             return None
-        turn.leave()
-        return self._await_in_turn(turn, result)
+        if inspect.isawaitable(result):
+            return self._awaited(result, ended)
+        ended(None)
+        return None
 
     @staticmethod
-    async def _await_in_turn(turn: Turn, result: Awaitable[Any]) -> None:
-        """Go on with a turn in a task: the callback turned out to be asynchronous."""
-        with turn:
-            turn.may_last()
-            await result
-
-    async def _run_in_turn(self, turn: Turn, timer: Timer) -> None:
-        with turn:
-            await self._session.run_in(turn, timer.callback, timer.callback)
-
-    async def _run_locked(self, timer: Timer, steps: Habit | None = None) -> None:
-        """Wait for the document. With ``steps`` it is a coroutine of Panel's, taken by steps."""
+    async def _awaited(result: Awaitable[Any], ended: Ended) -> None:
         try:
-            turn = await self._session.acquire()
-        except SessionGoneError:
+            await result
+        except BaseException as error:
+            ended(error)
             return
-        with turn:
-            if timer.removed and timer.kind is TimerKind.PERIODIC:
-                return
-            if steps is not None:
-                await Stepping(self._session, timer.callback(), steps, turn)
+        ended(None)
+
+    # --- without ---------------------------------------------------------------------------------
+
+    def _run_unlocked(self, timer: Timer, ended: Ended) -> None:
+        callback = timer.callback
+        if is_panels(self._document) and is_coroutine(callback):
+            # Panel's, or given to Panel: it has the document while it runs, not while it waits.
+            if self._timers.begin(timer):
+                in_threads = stands_for(inner_of(callback)) is not None
+                self._turns.spawn(
+                    self._awaited(Stepping(self._turns, callback, in_threads=in_threads), ended)
+                )
             else:
-                await self._session.run_in(turn, timer.callback, timer.callback)
+                ended(None)
+            return
+        mailbox = self._turns.engine.mailbox(self._turns.mailbox.owner)
 
-    async def _run_in_steps(self, timer: Timer, habit: Habit | None) -> None:
-        """A callback of Panel's that does not hold the document while it waits."""
-        with no_turn():
-            await Stepping(self._session, timer.callback(), habit)
+        def job() -> None:
+            try:
+                if not self._timers.begin(timer):
+                    ended(None)
+                    return
+                result = self._outside(callback)
+                if inspect.isawaitable(result):
+                    self._turns.spawn(self._await_outside(result, ended))
+                else:
+                    ended(None)
+            except BaseException as error:
+                ended(error)
+            finally:
+                mailbox.release()
 
-    async def _run_unlocked(self, timer: Timer) -> None:
+        mailbox.post(job)
+
+    def _outside(self, call: Callable[[], Any]) -> Any:
         token = _unlocked_in.set(self._mark)
         try:
-            with no_turn(), unlocked(self._session.document):
-                result = timer.callback()
-                if inspect.isawaitable(result):
-                    await result
+            with no_turn(), unlocked(self._document):
+                return call()
         finally:
             _unlocked_in.reset(token)
 
+    async def _await_outside(self, result: Awaitable[Any], ended: Ended) -> None:
+        token = _unlocked_in.set(self._mark)
+        try:
+            with no_turn(), unlocked(self._document):
+                await self._awaited(result, ended)
+        finally:
+            _unlocked_in.reset(token)
+
+    # --- what is told ----------------------------------------------------------------------------
+
     def _failed(self, timer: Timer, error: BaseException) -> None:
-        session = self._session
-        self._telemetry.emit(CallbackFailed(session.url, timer.name, error, session.id))
+        session_id = self._turns.session_id
+        self._telemetry.emit(CallbackFailed(self._url, timer.name, error, session_id))
 
     def _late(self, timer: Timer, took_s: float) -> None:
-        self._telemetry.emit(TimerLate(self._session.url, timer.name, timer.delay_s, took_s))
+        self._telemetry.emit(TimerLate(self._url, timer.name, timer.delay_s, took_s))
+
+
+def inner_of(callback: Any) -> Any:
+    """The application's function behind what Bokeh and others wrap around it."""
+    while True:
+        func = getattr(callback, "func", None) if isinstance(callback, partial) else None
+        if func is None:
+            func = getattr(callback, "__wrapped__", None)
+        if func is None:
+            return callback
+        callback = func
+
+
+def is_coroutine(callback: Any) -> bool:
+    """Whether it is an ``async`` function, whatever is wrapped around it."""
+    return inspect.iscoroutinefunction(inner_of(callback))

@@ -3,123 +3,166 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperfocal.errors import SessionGoneError
-from hyperfocal.session.habits import Habit
-from hyperfocal.session.turn import Turn
+from hyperfocal.session.turn import Turn, no_turn
+from hyperfocal.session.turns import Turns
 
-if TYPE_CHECKING:
-    from hyperfocal.session.session import Session
-
-__all__ = ("Stepping",)
+__all__ = ("Stepping", "first_step")
 
 
 class Stepping:
     """Awaited, runs a coroutine to its end, step by step: from one ``await`` to the next.
 
-    Each step has the document: in the turn that is given, or else in one of its own. Where a turn
-    waits on the event loop itself, a step happens within it, since the two cannot
-    meet: whoever holds a turn for long does not keep up code that was promised not to wait for it.
+    Each step has a turn of its own. Where a turn waits on the same event loop, a step happens
+    within it, since the two cannot meet: whoever holds a turn for long does not keep up code that
+    was promised not to wait for it.
 
     Args:
-        session: whose document it is.
-        coroutine: what to run.
-        habit: says whether steps run in place or in a worker thread; ``None``: in place.
-        turn: a turn that has been entered, for all steps.
+        turns: of the session.
+        function: makes the coroutine.
+        in_threads: steps run in threads rather than on the event loop: there is plain code in
+            them.
     """
 
     def __init__(
         self,
-        session: Session,
-        coroutine: Coroutine[Any, Any, Any],
-        habit: Habit | None,
-        turn: Turn | None = None,
+        turns: Turns,
+        function: Callable[[], Coroutine[Any, Any, Any]],
+        *,
+        in_threads: bool,
     ) -> None:
-        self._session = session
-        self._coroutine = coroutine
-        self._habit = habit
-        self._turn = turn
+        self._turns = turns
+        self._function = function
+        self._in_threads = in_threads
         #: Of the latest step: whether it was the last, and what it gives or waits for.
         self._outcomes: list[tuple[bool, Any]] = []
 
     def __await__(self) -> Generator[Any, Any, Any]:
+        with no_turn():
+            coroutine = self._function()
+            yield from self._steps(coroutine)
+
+    def _steps(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
         value: Any = None
         error: BaseException | None = None
         while True:
-            try:
-                turn, is_ours = yield from self._find_turn().__await__()
-            except SessionGoneError:
-                self._coroutine.close()
-                return None
-            except asyncio.CancelledError as raised:
-                if isinstance(error, asyncio.CancelledError):  # again: there is no time for that
-                    self._coroutine.close()
-                    raise
-                error = raised
-                continue
             self._outcomes.clear()
             try:
-                yield from self._step_in(turn, is_ours, value, error).__await__()
+                yield from self._step(coroutine, value, error).__await__()
+            except SessionGoneError as raised:
+                if self._outcomes:
+                    raise  # it is the coroutine's
+                coroutine.close()
+                del raised
+                return None
             except asyncio.CancelledError as raised:
-                if not self._outcomes or self._outcomes[0][0]:
-                    raise  # the coroutine has done that itself, or has ended
+                if self._outcomes:
+                    if self._outcomes[0][0]:
+                        raise  # the coroutine has ended
+                elif isinstance(error, asyncio.CancelledError):  # again: there is no time for that
+                    coroutine.close()
+                    raise
                 value, error = None, raised
                 continue
             done, value = self._outcomes[0]
             if done:
                 return value
             error = None
-            if self._turn is not None:
-                self._turn.may_last()
             try:
                 value = yield value
             except BaseException as raised:  # a cancellation, most likely: the coroutine's affair
                 error = raised
 
-    async def _find_turn(self) -> tuple[Turn, bool]:
-        """The turn for the next step, and whether it is ours, or somebody else's that waits."""
-        if self._turn is not None:
-            return self._turn, True
-        turn = self._session.turn_nowait()
-        if turn is not None:
-            return turn, True
-        held = self._session.turn_now
-        if held is not None and not held.in_thread:
-            return held, False
-        return await self._session.acquire(), True
-
-    async def _step_in(
-        self, turn: Turn, is_ours: bool, value: Any, error: BaseException | None
+    async def _step(
+        self, coroutine: Coroutine[Any, Any, Any], value: Any, error: BaseException | None
     ) -> None:
-        if turn is self._turn:
-            await self._step_somewhere(turn, value, error)
-        elif is_ours:
-            with turn:
-                await self._step_somewhere(turn, value, error)
-        else:
-            with _joining(turn):
-                self._step(value, error)
+        def step() -> None:
+            self._outcomes.append((True, None))  # it has begun, and may raise
+            try:
+                if error is not None:
+                    outcome = False, coroutine.throw(error)
+                else:
+                    outcome = False, coroutine.send(value)
+            except StopIteration as end:
+                outcome = True, end.value
+            self._outcomes[0] = outcome
 
-    async def _step_somewhere(self, turn: Turn, value: Any, error: BaseException | None) -> None:
-        habit, execution = self._habit, self._session.execution
-        if habit is None or habit.quick:
-            execution.in_place(habit, lambda: self._step(value, error))
-        else:
-            await self._session.in_thread(turn, habit, lambda: self._step(value, error))
+        if self._in_threads:
+            await _uninterrupted(self._turns.run(lambda turn: step()))
+            return
+        turn = self._turns.nowait()
+        if turn is None:
+            holder = self._turns.now
+            task = holder.task if holder is not None else None
+            if holder is not None and task is not None and _is_here(task):
+                with _joining(holder):
+                    step()
+                return
+            turn = await self._turns.acquire()
+        with turn:
+            step()
 
-    def _step(self, value: Any, error: BaseException | None) -> None:
-        """Take a step, and note whether it was the last, and what it gives or waits for."""
+
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Await it to its end, and be cancelled only then: a thread is in the midst of it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
         try:
-            if error is not None:
-                outcome = False, self._coroutine.throw(error)
-            else:
-                outcome = False, self._coroutine.send(value)
-        except StopIteration as end:
-            outcome = True, end.value
-        self._outcomes.append(outcome)
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # seen
+        raise cancelled
+    task.result()
+
+
+def first_step(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine until it waits for something.
+
+    Returns:
+        what to await for the rest, or ``None`` if there is no rest.
+    """
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration:
+        return None
+    return _Rest(coroutine, awaited)
+
+
+class _Rest:
+    """Awaited, goes on with a coroutine that has begun."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine, awaited = self._coroutine, self._awaited
+        while True:
+            raised: BaseException | None = None
+            value: Any = None
+            try:
+                value = yield awaited
+            except BaseException as error:
+                raised = error
+            try:
+                awaited = coroutine.send(value) if raised is None else coroutine.throw(raised)
+            except StopIteration as end:
+                return end.value
+
+
+def _is_here(task: asyncio.Task[Any]) -> bool:
+    try:
+        return task.get_loop() is asyncio.get_running_loop()
+    except RuntimeError:
+        return False
 
 
 @contextmanager

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from hyperfocal.clock import Clock, TimerHandle
 from hyperfocal.errors import UnknownCallbackError
 
-__all__ = ("Timer", "TimerKind", "Timers", "callback_name")
+__all__ = ("Ended", "Timer", "TimerKind", "Timers", "callback_name")
 
 
 #: After so many late runs in a row it is not the machine that was busy for a moment.
 _LATE_RUNS = 3
+
+#: Told that a run has ended, with what it raised. From any thread.
+Ended: TypeAlias = Callable[[BaseException | None], None]
 
 
 class TimerKind(StrEnum):
@@ -60,16 +65,19 @@ class Timer:
 
 
 class Timers:
-    """The timers of one owner (a session or an application), all on one event loop.
+    """The timers of one owner (a session or an application).
 
-    Adding and removing are safe from any thread. A one-shot timer is gone from the moment it
-    fires. A periodic one never overlaps itself and does not drift: its beats are at whole
-    multiples of its period after it was added, and beats that a slow run covers are skipped.
+    Adding and removing are safe from any thread. A one-shot timer is gone from the moment in which
+    its callback begins. A periodic one never overlaps itself and does not drift: its beats are at
+    whole multiples of its period after it was added, and beats that a slow run covers are skipped.
+
+    ``_guard`` guards the timers and the runs that have not ended.
 
     Args:
-        loop: where the callbacks run.
+        loop: the I/O loop, whose timers are used.
         clock: decides when.
-        run: runs a timer's callback; may give an awaitable to wait for. Both may raise.
+        run: has a timer's callback run, wherever that may be: calls ``begin`` first, and runs
+            nothing where that is False; and calls what it is given when the run has ended.
         failed: called with the timer and what its callback raised; a periodic timer goes on.
         late: called once per periodic timer, with the timer and the seconds it took, when three
             runs in a row have taken longer than the period.
@@ -80,7 +88,7 @@ class Timers:
         self,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
-        run: Callable[[Timer], Awaitable[None] | None],
+        run: Callable[[Timer, Ended], None],
         failed: Callable[[Timer, BaseException], None],
         late: Callable[[Timer, float], None],
         *,
@@ -93,7 +101,8 @@ class Timers:
         self._late = late
         self._guard = threading.Lock()
         self._timers: dict[Hashable, Timer] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._runs = 0
+        self._quiet: asyncio.Event | None = None
         self._started = started
         self._closed = False
 
@@ -125,7 +134,10 @@ class Timers:
             timer.due = self._clock.monotonic() + delay_s
             if not self._started:
                 return
-        self._on_loop(self._schedule, timer)
+        if kind is TimerKind.NEXT_TICK and not self._is_on_loop():
+            self._fire(timer)
+        else:
+            self._on_loop(self._schedule, timer)
 
     def start(self) -> None:
         """Begin; what was added before counts from now. On the loop's thread."""
@@ -152,7 +164,8 @@ class Timers:
                 raise UnknownCallbackError(str(kind) if kind is not None else "session", key)
             del self._timers[key]
             timer.removed = True
-        self._on_loop(self._cancel, timer)
+        if timer.handle is not None:
+            self._on_loop(self._cancel, timer)
 
     def discard(self, key: Hashable) -> None:
         """Stop a timer if it is there."""
@@ -171,27 +184,42 @@ class Timers:
             timer.removed = True
             self._cancel(timer)
 
-    async def wait_closed(self, grace_s: float = 0.0) -> None:
-        """Wait so many seconds for runs that have begun, then cancel those that still run."""
-        current = asyncio.current_task()
-        tasks = {task for task in self._tasks if task is not current}
-        if not tasks:
-            return
-        _, running = await asyncio.wait(tasks, timeout=grace_s)
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
+    async def wait_closed(self, grace_s: float, cancel: Callable[[], None]) -> None:
+        """Wait so many seconds for runs that have not ended, then cancel them and wait as long.
 
-    def _on_loop(self, act: Callable[[Timer], None], timer: Timer) -> None:
+        On the loop's thread.
+
+        Args:
+            grace_s: seconds.
+            cancel: cancels what can be cancelled.
+        """
+        if await self._is_quiet(grace_s):
+            return
+        cancel()
+        await self._is_quiet(grace_s)
+
+    async def _is_quiet(self, seconds: float) -> bool:
+        with self._guard:
+            if not self._runs:
+                return True
+            quiet = self._quiet = asyncio.Event()
+        timer = self._clock.call_at(self._loop, self._clock.monotonic() + seconds, quiet.set)
+        await quiet.wait()
+        timer.cancel()
+        return not self._runs
+
+    def _is_on_loop(self) -> bool:
         try:
-            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+            return asyncio.get_running_loop() is self._loop
         except RuntimeError:
-            running = None
-        if running is self._loop:
-            act(timer)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act, timer)
+            return False
+
+    def _on_loop(self, act: Callable[..., None], *args: Any) -> None:
+        if self._is_on_loop():
+            act(*args)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(act, *args)
 
     @staticmethod
     def _cancel(timer: Timer) -> None:
@@ -212,37 +240,36 @@ class Timers:
         with self._guard:
             if timer.removed:
                 return
+            self._runs += 1
+        ended = partial(self._ended, timer, self._clock.monotonic())
+        try:
+            self._run(timer, ended)
+        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
+            ended(error)
+
+    def begin(self, timer: Timer) -> bool:
+        """Whether the timer's callback is to run now; one that runs once is gone from now on."""
+        with self._guard:
+            if timer.removed:
+                return False
             if timer.kind is not TimerKind.PERIODIC:
                 del self._timers[timer.key]
                 timer.removed = True
-        began = self._clock.monotonic()
-        pending: Awaitable[None] | None = None
-        try:
-            pending = self._run(timer)
-        except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
-            self._failed(timer, error)
-        if pending is None:
-            self._done(timer, began)
-            return
-        task = self._loop.create_task(self._finish(timer, pending, began))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            return True
 
-    async def _finish(self, timer: Timer, pending: Awaitable[None], began: float) -> None:
-        try:
-            await pending
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise  # its owner ends
+    def _ended(self, timer: Timer, began: float, error: BaseException | None) -> None:
+        if error is not None:
             self._failed(timer, error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._failed(timer, error)
-        finally:
-            self._done(timer, began)
+        with self._guard:
+            self._runs -= 1
+            quiet = self._quiet if not self._runs else None
+        if quiet is not None:
+            self._on_loop(quiet.set)
+        if timer.kind is TimerKind.PERIODIC and not timer.removed:
+            self._on_loop(self._next_beat, timer, began)
 
-    def _done(self, timer: Timer, began: float) -> None:
-        if timer.removed or timer.kind is not TimerKind.PERIODIC:
+    def _next_beat(self, timer: Timer, began: float) -> None:
+        if timer.removed:
             return
         now = self._clock.monotonic()
         timer.late_runs = timer.late_runs + 1 if now - began > timer.delay_s else 0

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from types import FrameType, TracebackType
+from typing import Any, Protocol
 
-from hyperfocal.clock import TimerHandle
-from hyperfocal.document import Document, enter_document, leave_document
-from hyperfocal.session.progress import Progress
+from hyperfocal.document import Document, Model, enter_document, leave_document
+from hyperfocal.engine import frame_of
+from hyperfocal.publishing import Progress
 
-if TYPE_CHECKING:
-    from hyperfocal.session.session import Session
-
-__all__ = ("Turn", "current_turn", "no_turn", "turns_around")
+__all__ = ("Turn", "TurnHost", "current_turn", "no_turn", "turns_around")
 
 #: Held weakly: tasks that outlive a turn keep its context, and must not keep its session.
 _current: ContextVar[weakref.ReferenceType[Turn] | None] = ContextVar(
     "hyperfocal_turn", default=None
 )
+
+_NOBODY: frozenset[Model] = frozenset()
 
 
 def current_turn() -> Turn | None:
@@ -49,62 +49,74 @@ def turns_around() -> Iterator[Turn]:
         turn = turn.outer() if turn.outer is not None else None
 
 
+class TurnHost(Protocol):
+    """Who gives turns: ``Turns``."""
+
+    def flush(self, turn: Turn) -> None:
+        """Say what has changed so far."""
+        ...
+
+    def ended(self, turn: Turn) -> None:
+        """The turn is over; the next in line gets the document."""
+        ...
+
+    def make_progress(self, turn: Turn) -> Progress:
+        """What lets out the changes of a turn that lasts."""
+        ...
+
+
 class Turn:
-    """Exclusive access, from ``enter`` to ``end``. Made by ``Session.turn`` and its siblings.
+    """Exclusive access, from ``enter`` to ``end``. Made by ``Turns``.
 
     Within, ``curdoc()`` is the session's document. ``flush`` lets out what has changed so far;
     ``end`` does the same and gives the document to whoever waits.
 
     Attributes:
-        session: whose document it is.
+        document: the session's document.
         originator: the client on whose behalf the turn is taken, or ``None``. Changes made with
             it as their setter are not echoed to it.
         defined: models that the originator brought along in this turn.
         outer: the turn from within which it was asked for, held weakly.
-        task: the task that holds the turn, ``None`` when it is held in a plain call.
-        progress: lets out what a turn that may last has changed so far.
-        in_thread: a worker thread may be changing the document.
+        task: the task that holds the turn, ``None`` when a thread holds it.
+        thread: the identity of the thread that holds it, ``None`` when a task does.
+        awaited: what callbacks have given that is to be awaited before the turn ends.
+        progress: lets out what a turn that lasts has changed so far.
     """
 
     __slots__ = (
         "__weakref__",
+        "_host",
         "_tokens",
-        "_warning",
+        "awaited",
         "defined",
-        "in_thread",
+        "document",
         "originator",
         "outer",
         "progress",
-        "session",
         "task",
+        "thread",
     )
 
-    def __init__(self, session: Session, originator: object | None) -> None:
-        self.session = session
+    def __init__(self, host: TurnHost, document: Document, originator: object | None) -> None:
+        self._host = host
+        self.document = document
         self.originator = originator
-        self.defined: frozenset[Any] = frozenset()
+        self.defined = _NOBODY
+        self.awaited: list[Any] = []
         self.task: asyncio.Task[Any] | None = None
+        self.thread: int | None = None
         self.progress: Progress | None = None
-        self.in_thread = False
-        self._warning: TimerHandle | None = None
-        self.outer = _current.get()
+        self.outer: weakref.ReferenceType[Turn] | None = None
         self._tokens: tuple[Token[Any], Token[Any]] | None = None
 
-    @property
-    def document(self) -> Document:
-        """The session's document."""
-        return self.session.document
-
     def enter(self) -> None:
-        """Make the calling context the one that holds the document."""
+        """Make the calling context and thread the one that holds the document."""
+        self.outer = _current.get()
         self._tokens = (
-            enter_document(self.session.document),
+            enter_document(self.document),
             _current.set(weakref.ref(self)),
         )
-        try:
-            self.task = asyncio.current_task()
-        except RuntimeError:
-            self.task = None
+        self.thread = threading.get_ident()
 
     def leave(self) -> None:
         """Undo ``enter``, in the same context. The turn goes on."""
@@ -116,7 +128,7 @@ class Turn:
 
     def visit(self) -> tuple[Token[Any], Token[Any]]:
         """Make the calling context one of the turn, too, while its holder waits."""
-        return enter_document(self.session.document), _current.set(weakref.ref(self))
+        return enter_document(self.document), _current.set(weakref.ref(self))
 
     @staticmethod
     def end_visit(visit: tuple[Token[Any], Token[Any]]) -> None:
@@ -125,31 +137,38 @@ class Turn:
         _current.reset(turn)
         leave_document(document)
 
+    def frame(self) -> FrameType | None:
+        """Where the code that runs in it is at the moment, as far as that is to be seen."""
+        if self.task is not None:
+            stack = self.task.get_stack()
+            return stack[-1] if stack else None
+        return frame_of(self.thread) if self.thread is not None else None
+
     def may_last(self) -> None:
-        """Let clients see what changes before the end: code that awaits or has a thread begins."""
+        """Let clients see what changes before the end: code that awaits begins."""
         if self.progress is None:
-            self.progress = Progress(self)
-            self.session.execution.lasting += 1
-            self._warning = self.session.warn_later(self)
+            self.progress = self._host.make_progress(self)
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""
-        self.session.flush(self)
+        self._host.flush(self)
 
     def end(self) -> None:
         """Flush and give the document to the next in line. Call it once."""
-        if self.progress is not None:
-            self.session.execution.lasting -= 1
-        if self._warning is not None:
-            self._warning.cancel()
         try:
-            self.flush()
+            self._host.flush(self)
         finally:
             self.leave()
-            self.session.release(self)
+            self._host.ended(self)
 
     def __enter__(self) -> Turn:
         self.enter()
+        try:
+            self.task = asyncio.current_task()
+        except RuntimeError:
+            self.task = None
+        if self.task is not None:
+            self.thread = None
         return self
 
     def __exit__(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import gc
 import types
 from typing import Any
+
+from hyperfocal.engine import frame_of
 
 __all__ = ("waits_for",)
 
@@ -23,17 +26,24 @@ _LOOKED_INTO = (
 _MAX_STEPS = 500
 
 
-def waits_for(owner: asyncio.Task[Any] | None, task: asyncio.Task[Any]) -> bool:
-    """Whether ``owner`` is suspended until ``task`` ends.
+def waits_for(
+    owner: asyncio.Task[Any] | None, task: asyncio.Task[Any], thread: int | None = None
+) -> bool:
+    """Whether ``owner``, or else the thread of this identity, is suspended until ``task`` ends.
 
-    Follows what a task wakes when it ends: the task that awaits it, or the future on which that
-    task is suspended in ``gather``, ``wait``, ``wait_for``, ``shield`` and task groups, over any
+    A thread may wait in ``Future.result`` for what ``run_coroutine_threadsafe`` gave. Follows what
+    a task wakes when it ends: the task that awaits it, or the future on which that task is
+    suspended in ``gather``, ``wait``, ``wait_for``, ``shield`` and task groups, over any
     number of tasks in between. Looks at asyncio's own bookkeeping; where that is not to be seen,
     the answer is no.
     """
-    if owner is None:
+    goals: list[Any]
+    if owner is not None:
+        goals = [owner, getattr(owner, "_fut_waiter", None)]
+    elif thread is not None:
+        goals = _awaited_in(thread)
+    else:
         return False
-    goals: list[Any] = [owner, getattr(owner, "_fut_waiter", None)]
     seen: set[int] = set()
     # The second value is how far from a future we are: callbacks hold what they wake closely.
     queue: list[tuple[Any, int]] = [(task, 0)]
@@ -50,6 +60,20 @@ def waits_for(owner: asyncio.Task[Any] | None, task: asyncio.Task[Any]) -> bool:
         elif depth < 4 and (isinstance(found, _LOOKED_INTO)):
             queue.extend((other, depth + 1) for other in _held(found))
     return False
+
+
+def _awaited_in(thread: int) -> list[Any]:
+    """The futures for which a thread waits at the moment."""
+    frame = frame_of(thread)
+    found: list[Any] = []
+    while frame is not None:
+        if frame.f_code is _RESULT:
+            found.append(frame.f_locals.get("self"))
+        frame = frame.f_back
+    return found
+
+
+_RESULT = concurrent.futures.Future.result.__code__
 
 
 def _held(callback: Any) -> list[Any]:

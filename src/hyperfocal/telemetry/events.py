@@ -14,7 +14,6 @@ __all__ = (
     "BegunAfresh",
     "BuildFailed",
     "CallbackFailed",
-    "CodeMoved",
     "ConnectionClosed",
     "ConnectionOpened",
     "ConnectionRefused",
@@ -197,67 +196,52 @@ class CallbackFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class CodeMoved(Event):
-    """A piece of code of the application has proved quick, or turned slow.
-
-    ``quick``: it runs in place from now on; otherwise in worker threads. ``took_s`` is how long the
-    run took that decided it, in seconds.
-    """
-
-    url: str
-    code: str
-    quick: bool
-    took_s: float
-    level: ClassVar[int] = logging.DEBUG
-
-    def words(self) -> str:
-        """One line for the log."""
-        how, where = ("quick", "in place") if self.quick else ("slow", "in worker threads")
-        took = self.took_s * 1000
-        return f"{self.url}: {self.code} is {how} ({took:.1f} ms); it runs {where} from now on"
-
-
-@dataclass(frozen=True, slots=True)
 class LoopBlocked(Event):
-    """Code has kept the event loop from everybody for longer than it may. Said once each time.
+    """Code has kept an event loop for longer than it may. Said once each time.
 
-    ``seconds`` is how long so far; the others say whose code it is, where that is known. ``stack``
-    is what ran at that moment, as text.
+    ``seconds`` is how long so far; ``callback`` says whose code it is, with its file and line,
+    where that is known; ``stack`` is what ran at that moment, as text. ``is_io``: it is the loop
+    that has the sockets, so that everybody waits.
     """
 
     seconds: float
-    url: str | None
-    session_id: str | None
     callback: str | None
     stack: str
+    is_io: bool
     level: ClassVar[int] = logging.WARNING
 
     def words(self) -> str:
         """What is known, and the stack below it."""
-        whose = f"{self.url}: " if self.url else ""
-        where = f" in session {self.session_id}" if self.session_id else ""
-        what = f"callback {self.callback}" if self.callback else "code"
+        what = self.callback if self.callback else "code"
+        whom = "everybody" if self.is_io else "other async callbacks"
         return (
-            f"{whose}{what}{where} has kept the event loop, and so everybody, waiting for more "
-            f"than {self.seconds:g} s. An async callback should await what takes time, or give it "
-            f"to asyncio.to_thread. It is here:\n{self.stack.rstrip()}"
+            f"{what} has kept the event loop, and so {whom}, waiting for more than "
+            f"{self.seconds:g} s. Async code should await what takes time, or give it to "
+            f"asyncio.to_thread. It is here:\n{self.stack.rstrip()}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class TurnLong(Event):
-    """A callback holds its session's document for longer than ``seconds``. Said once."""
+    """A callback holds its session's document for longer than ``seconds``. Said once.
+
+    ``callback`` is its name, where that is known; ``stack`` is where it is at the moment, as text.
+    """
 
     url: str
     session_id: str
     seconds: float
+    callback: str | None = None
+    stack: str = ""
     level: ClassVar[int] = logging.WARNING
 
     def words(self) -> str:
-        """One line for the log."""
+        """What is known, and the stack below it."""
+        which = f"callback {self.callback}" if self.callback else "a callback"
+        where = f". It is here:\n{self.stack.rstrip()}" if self.stack else ""
         return (
-            f"{self.url}: a callback has held the document of session {self.session_id} for "
-            f"{self.seconds:g} s; everything else in this session waits for it"
+            f"{self.url}: {which} has held the document of session {self.session_id} for "
+            f"{self.seconds:g} s; everything else in this session waits for it{where}"
         )
 
 

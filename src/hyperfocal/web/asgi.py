@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from hyperfocal.connection import Outbox
 from hyperfocal.errors import PeerError, SessionGoneError
-from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, FRAMES_IN_A_ROW, Connect
+from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
 from hyperfocal.wire import Frame
 
 __all__ = ("AsgiTransport", "Receive", "Send")
+
+_log = logging.getLogger("hyperfocal")
 
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
@@ -36,12 +41,31 @@ class AsgiTransport:
     ) -> None:
         self._receive = receive
         self._send = send
+        self._loop = asyncio.get_running_loop()
         self._ready = asyncio.Event()
         self._outbox = Outbox(outbox_bytes, self._wake)
         self._drainer: asyncio.Task[None] | None = None
         self._connection = connect(self._outbox)
+        self._is_collected = False  # the engine knows that there is something to write
+        self._guard = threading.Lock()  # of the next two
+        self._waiting = 0  # frames that are still to be carried out
+        self._is_awaited = False
+        self._carried_out = asyncio.Event()
+        self._failure: BaseException | None = None
 
     def _wake(self) -> None:
+        """The outbox has something. From any thread."""
+        if not self._is_collected:
+            self._is_collected = True
+            self._connection.engine.collect(self)
+
+    def write_collected(self) -> bool:
+        """See ``Sink``: an ASGI server writes on its loop."""
+        return False
+
+    def write_on_loop(self) -> None:
+        """See ``Sink``."""
+        self._is_collected = False
         self._ready.set()
         if self._outbox.overflowed and self._drainer is not None:
             self._drainer.cancel()  # it waits for a peer that does not read
@@ -74,25 +98,54 @@ class AsgiTransport:
 
     async def _read(self) -> tuple[int, str]:
         """Feed the connection. Gives the close code and reason with which it ended."""
-        frames = 0
         while True:
-            frames += 1
-            if frames % FRAMES_IN_A_ROW == 0:
-                await asyncio.sleep(0)  # a server that has more frames at hand does not yield
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
+                await self._until_carried_out(0)  # what was asked for before
                 return event.get("code") or 1005, event.get("reason") or ""
             text = event.get("text")
             frame: Frame = text if text is not None else event["bytes"]
-            try:
-                waiting = self._connection.receive(frame)
-                if waiting is not None:
-                    await waiting
-            except PeerError as error:
-                self._outbox.close(error.close_code, error.reason)
-                return await self._await_disconnect(error)
+            with self._guard:
+                self._waiting += 1
+            self._connection.receive((frame,), self._done)
+            await self._until_carried_out(MOST_READS)
+            await asyncio.sleep(0)  # a server that has more frames at hand does not yield
+            if self._failure is not None:
+                return await self._await_disconnect(self._failure)
 
-    async def _await_disconnect(self, error: PeerError) -> tuple[int, str]:
+    async def _until_carried_out(self, most: int) -> None:
+        """Wait until no more than so many frames wait, or one has failed."""
+        while True:
+            with self._guard:
+                if self._waiting <= most or self._failure is not None:
+                    return
+                self._is_awaited = True
+                self._carried_out.clear()
+            await self._carried_out.wait()
+
+    def _done(self, error: BaseException | None) -> None:
+        """A frame has been carried out. In any thread."""
+        with self._guard:
+            self._waiting -= 1
+            if error is not None and self._failure is None:
+                self._failure = error
+            is_awaited = self._is_awaited or error is not None
+            self._is_awaited = False
+        if is_awaited:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._heed)
+
+    def _heed(self) -> None:
+        """On the loop, after frames have been carried out: go on, or end."""
+        self._carried_out.set()
+        failure = self._failure
+        if isinstance(failure, PeerError):
+            self._outbox.close(failure.close_code, failure.reason)
+        elif failure is not None:
+            _log.error("A message of a client failed", exc_info=failure)
+            self._outbox.close(1011, "")
+
+    async def _await_disconnect(self, error: BaseException) -> tuple[int, str]:
         """The connection is ours to end: whatever the peer still sends is not looked at."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -100,7 +153,9 @@ class AsgiTransport:
                     pass
         except TimeoutError:
             pass
-        return error.close_code, error.reason
+        if isinstance(error, PeerError):
+            return error.close_code, error.reason
+        return 1011, ""
 
     async def _drain(self) -> None:
         """Send what is queued, at the peer's pace; ends when the outbox asks for the close."""

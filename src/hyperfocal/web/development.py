@@ -87,7 +87,7 @@ class Development:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    # --- pages --------------------------------------------------------------------------------
+    # --- pages -----------------------------------------------------------------------------------
 
     async def page(self, websocket: WebSocket) -> None:
         """The endpoint of the websocket. It tells tracebacks: pages of others are refused."""
@@ -145,7 +145,7 @@ class Development:
                 self._tell, message, lambda page: its in (None, page.session_id)
             )
 
-    # --- values -------------------------------------------------------------------------------
+    # --- values ----------------------------------------------------------------------------------
 
     async def begin(self, session: Session, before: str | None) -> None:
         """A page gets a session: note its values, and set those of the session before."""
@@ -168,7 +168,7 @@ class Development:
         while len(self._remembered) > _MAX_REMEMBERED:
             self._remembered.popitem(last=False)
 
-    # --- files --------------------------------------------------------------------------------
+    # --- files -----------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         changes: asyncio.Queue[set[Path]] = asyncio.Queue()

@@ -20,6 +20,7 @@ from starlette.responses import (
     Response,
 )
 
+from hyperfocal.engine import Owner
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
     AFRESH_SCRIPT,
@@ -48,6 +49,9 @@ __all__ = (
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+#: Seconds after which a thread that runs a job is shown as stuck.
+_STUCK_S = 10.0
+
 _ELEMENT_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 
 
@@ -73,7 +77,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
         )
         try:
-            visit = site.visits.admit(served, request.scope, request.query_params, root)
+            visit = await site.visits.admit(served, request.scope, request.query_params, root)
             session = await site.visits.session_of(served, visit)
         except AuthError as error:
             refused(site, served, request, error.reason)
@@ -98,19 +102,19 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
             bundle = site.statics.bundle(root)
         shown_path = app_path or "/"  # Bokeh's snippets leave that away
         if bundle is not None and bundle.resources is not None and is_panels(session.document):
-            async with session.turn() as turn:
-                make = partial(
-                    panel_autoload_script,
+            resources = bundle.resources
+            script = await session.turns.run(
+                lambda turn: panel_autoload_script(
                     turn.document,
                     visit.token,
-                    bundle.resources,
+                    resources,
                     element_id,
                     root_url=root,
                     app_path=shown_path,
                     absolute_url=absolute_url,
                     before=AFRESH_SCRIPT,
                 )
-                script = await session.run_in(turn, panel_autoload_script, make)
+            )
         else:
             script = autoload_script(
                 visit.token,
@@ -124,7 +128,9 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
 
     async def metadata(request: Request) -> Response:
         data: Any = served.context.application.metadata
-        return JSONResponse({"url": served.url, "data": data() if callable(data) else data or {}})
+        if callable(data):
+            data = await site.engine.call(Owner("", served.url, "metadata"), data)
+        return JSONResponse({"url": served.url, "data": data or {}})
 
     return {"page": PageEndpoint(site, served).answer, "autoload": autoload, "metadata": metadata}
 
@@ -156,7 +162,11 @@ def _cors(site: Site, request: Request) -> dict[str, str]:
 async def component_file(request: Request) -> Response:
     """A file of a custom component of Panel's. Pages of other origins may use it."""
     names = request.path_params
-    path = find_component_file(names["module"], names["name"], names["attribute"], names["path"])
+    site: Site = request.app.state.site
+    find = partial(
+        find_component_file, names["module"], names["name"], names["attribute"], names["path"]
+    )
+    path = await site.engine.call(Owner("", "/", "a file of a component"), find)
     if path is None:
         raise HTTPException(404)
     headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
@@ -172,7 +182,11 @@ def index(site: Site) -> Endpoint:
         if len(entries) == 1 and not site.settings.disable_index_redirect:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(entries[0].href + query, status_code=302)
-        html = site.index.page(entries, root, root_url(site, request.scope).rstrip("/"))
+        prefix = root_url(site, request.scope).rstrip("/")
+        # A template of the operator's is code, too.
+        html = await site.engine.call(
+            Owner("", "/", "the index"), lambda: site.index.page(entries, root, prefix)
+        )
         return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
     return endpoint
@@ -207,6 +221,7 @@ def health(site: Site) -> Endpoint:
                 "sessions": len(sessions),
                 "tasks": len(asyncio.all_tasks()),
                 "connections": sum(session.connection_count for session in sessions),
+                "threads": _threads(site),
                 "events": site.counters.as_dict(),
                 **everywhere,
             },
@@ -214,6 +229,23 @@ def health(site: Site) -> Endpoint:
         )
 
     return endpoint
+
+
+def _threads(site: Site) -> dict[str, Any]:
+    """How many jobs run in threads, and which of them have lasted so long that they are stuck."""
+    jobs = site.engine.lasting_jobs(0.0)
+    return {
+        "running": len(jobs),
+        "stuck": [
+            {
+                "application": mailbox.owner.application,
+                "what": mailbox.owner.name,
+                "seconds": round(seconds, 1),
+            }
+            for mailbox, seconds, _ in jobs
+            if seconds >= _STUCK_S
+        ],
+    }
 
 
 async def not_found(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hyperfocal.auth import relative_url
 from hyperfocal.auth.provider import Answer, AuthPage, AuthProvider, SetCookie, Visitor
+from hyperfocal.engine import Owner
 from hyperfocal.pages import failure_script, notice_page
 from hyperfocal.telemetry import ConnectionRefused
 from hyperfocal.web.requests import USER, read_cookies, read_headers, read_protocol
@@ -91,14 +93,20 @@ class Guard:
             return
         root = _root(self._site, scope)
         visitor = _visitor(scope, root, {}, b"")
+        engine = self._site.engine
         if provider is None:
             user = visitor.host_user
         else:
             try:
-                user = await provider.user(visitor)
-                login = await provider.login_url(visitor) if not user else None
+                user = await engine.settle(provider.user(visitor))
+                login = await engine.settle(provider.login_url(visitor)) if not user else None
             except Exception as error:
-                _log.error("Asking who a visitor is failed: %r", error, exc_info=error)
+                text = "Asking who a visitor is failed: %r"
+                # What an exception says of itself is somebody's code, too.
+                await engine.call(
+                    Owner("", visitor.path, "authentication"),
+                    partial(_log.error, text, error, exc_info=error),
+                )
                 await self._fail(scope, receive, send)
                 return
             if not user:
@@ -181,7 +189,7 @@ def _endpoint(site: Site, page: AuthPage) -> Any:
             except ValueError:
                 return PlainTextResponse("The form makes no sense\n", 400, _NO_STORE)
         root = _root(site, request.scope)
-        answer = await page(_visitor(request.scope, root, form, body))
+        answer = await site.engine.settle(page(_visitor(request.scope, root, form, body)))
         return _response(answer)
 
     return endpoint

@@ -51,7 +51,7 @@ class MovingHttpProtocol(HttpProtocol):
         #: What has come since the beginning of the request; ``None`` when that is not known.
         self._raw: bytes | None = b""
 
-    # --- in -----------------------------------------------------------------------------------
+    # --- in --------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected, here or to the process that hands it on."""
@@ -171,7 +171,7 @@ class MovingHttpProtocol(HttpProtocol):
         if self._verdict is None:
             super().send_400_response(msg)
 
-    # --- away ---------------------------------------------------------------------------------
+    # --- away ------------------------------------------------------------------------------------
 
     def on_response_complete(self) -> None:
         """A response has been written."""

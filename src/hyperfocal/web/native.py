@@ -1,16 +1,23 @@
 """The native transport: the frames of one client, straight between the socket and its connection.
 
-From the bytes that a client sends to the bytes of the reply is one plain call, and whatever is
-ready leaves in one write. Works over anything that asyncio can read and write: TCP, TLS, Unix
-sockets. ``web/handover.py`` makes the handshake.
+The I/O loop reads, and gives what one read has brought to the connection, whose messages are
+carried out in turns. A turn thread writes what turns have offered by itself, straight to the socket
+(``write_collected``), where nothing else waits to be written; otherwise the I/O loop does, which
+also writes pings and everything over TLS. Works over anything that asyncio can read and write: TCP,
+TLS, Unix sockets. ``web/handover.py`` makes the handshake.
+
+``_guard`` guards the way out: whoever takes from the outbox and writes holds it, and so does
+whoever ends the connection, because the number of a socket that is closed is soon another's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import ctypes
+import errno
 import logging
-from collections.abc import Awaitable
+import socket
+import threading
 from enum import Enum, auto
 from typing import Any
 
@@ -27,7 +34,7 @@ from hyperfocal.web.frames import (
     wrap_pong,
 )
 from hyperfocal.web.heartbeat import Heartbeat
-from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, FRAMES_IN_A_ROW, Connect
+from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
 from hyperfocal.wire import Frame
 
 __all__ = ("NativeTransport",)
@@ -42,6 +49,14 @@ _MAX_JOINED_BYTES = 64 * 1024
 _MESSAGES = (str, bytes)
 #: Seconds of silence after which a peer that made a mistake has had its say.
 _QUIET_S = 0.1
+
+
+#: send(2), which keeps the interpreter. A call that lets it go would have to wait until the event
+#: loop lets it go again, and the loop has nothing to do but to fetch it for a moment.
+_c_send = ctypes.PyDLL(None, use_errno=True).send
+_c_send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
+_c_send.restype = ctypes.c_ssize_t
+_SEND_FLAGS = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class _Phase(Enum):
@@ -73,21 +88,24 @@ class NativeTransport(asyncio.BufferedProtocol):
         connections: set[Any],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()  # of nobody's turn
         self._reader = FrameReader(message_bytes)
         self._outbox = Outbox(outbox_bytes, self._wake)
         self._connection: Connection = connect(self._outbox)
+        self._engine = self._connection.engine
         self._connections = connections
         self._heartbeat = heartbeat
         self._tells = _frames_log.isEnabledFor(logging.DEBUG)
         self._transport: Any = None
         self._phase = _Phase.OPEN
-        self._scheduled = False  # a write is due on the loop
-        self._carrying_out = False  # frames are at hand whose replies leave with one write
+        self._guard = threading.RLock()  # a transport may say within write() that it takes more
+        self._fd = -1  # to which threads write; -1: they do not
+        self._is_collected = False  # the engine knows that there is something to write
         self._full = False  # the socket takes no more for now
         self._pongs: list[bytes] = []
-        self._backlog: list[Event] = []  # what one read brought and is still to be carried out
-        self._catching_up: asyncio.Task[None] | None = None
+        self._reads = 0  # reads whose messages are still to be carried out
+        self._reads_guard = threading.Lock()
+        self._is_paused = False
+        self._behind: list[Event] = []  # what comes after messages that are still to be carried out
         self._is_broken = False  # the peer speaks no websocket any more
         self._heard = True  # since the last ping
         self._unsent = 0  # bytes that the socket had not taken at the last ping
@@ -98,44 +116,45 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._transport = transport
         self._connections.add(self)
         transport.set_protocol(self)
-        self._carrying_out = True
+        found = transport.get_extra_info("socket")
+        if found is not None and transport.get_extra_info("sslcontext") is None:
+            self._fd = found.fileno()
         try:
             self._connection.open()
         except SessionGoneError as error:
             self._outbox.close(1001, str(error)[:120])
         except Exception as error:
             self._fail(error)
-        self._carrying_out = False
-        self._flush()
+        self.write_on_loop()
         self._heartbeat.add(self)
 
     def shutdown(self) -> None:
         """The server ends: say so behind what is queued, and close. Called by uvicorn."""
         self._outbox.close(1012, "")
-        self._flush()
+        self.write_on_loop()
         self._close(1012, "")  # a client that does not read gets nothing else
         self._leave()
 
-    # --- what the event loop tells ------------------------------------------------------------
+    # --- what the event loop tells ---------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
         return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes have come. Whatever they ask for is done before this returns, if it can be."""
+        """Bytes have come."""
         self._heard = True
         events = self._reader.received(nbytes)
-        if self._catching_up is not None and self._phase is _Phase.OPEN:
-            self._backlog += events  # decrypted before reading was paused
+        if not events:
             return
-        waiting, rest = self._carry_out(events)
-        self._flush()
-        if waiting is not None or (rest and self._phase is _Phase.OPEN):
-            self._transport.pause_reading()
-            self._catching_up = self._loop.create_task(self._catch_up(waiting, rest))
-        else:
-            self._leave_with(rest)
+        if self._phase is not _Phase.OPEN:
+            self._leave_with(events)
+            return
+        messages: list[Frame] = events  # type: ignore[assignment]
+        if not all([type(event) in _MESSAGES for event in events]):
+            messages = self._heed_all(events)
+        if messages:
+            self._receive(messages)
 
     def eof_received(self) -> None:
         """The peer sends nothing more; the event loop closes the connection."""
@@ -146,83 +165,108 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         """The socket takes more."""
-        self._full = False
-        self._outbox.sent()
-        self._flush()
+        with self._guard:
+            self._full = False
+            self._outbox.sent()
+        self.write_on_loop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        self._phase = _Phase.CLOSED
+        with self._guard:
+            self._phase = _Phase.CLOSED
+            self._fd = -1
         self._connections.discard(self)
         self._heartbeat.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
         self._reader.close()
         self._connection.closed(ABNORMAL)
 
-    # --- in -----------------------------------------------------------------------------------
-
-    def _carry_out(self, events: list[Event]) -> tuple[Awaitable[None] | None, list[Event]]:
-        """Carry out the first few of what has come.
-
-        Returns:
-            what to await before going on, if anything, and what is left.
-        """
-        waiting: Awaitable[None] | None = None
-        done = 0
-        outbox, receive = self._outbox, self._connection.receive
-        self._carrying_out = True
-        for event in events[:FRAMES_IN_A_ROW]:
-            if waiting is not None or outbox.closing is not None or self._phase is not _Phase.OPEN:
-                break
-            done += 1
-            try:
-                if isinstance(event, _MESSAGES):
-                    if self._tells:
-                        _tell("<", event)
-                    waiting = receive(event)
-                else:
-                    self._heed(event)
-            except Exception as error:
-                self._fail(error)
-        self._carrying_out = False
-        return waiting, events[done:]
-
-    def _heed(self, event: Ping | Closing | PeerError) -> None:
-        if isinstance(event, Ping):
-            if not self._full:  # a client that does not read gets no answers that would pile up
-                self._pongs.append(wrap_pong(event.payload))
-        elif isinstance(event, Closing):
-            self._closed_by_peer(event)
-        else:
-            self._is_broken = True
-            raise event
+    # --- in --------------------------------------------------------------------------------------
 
     @property
     def _is_served(self) -> bool:
         """Whether the client's requests are still carried out."""
         return self._phase is _Phase.OPEN and self._outbox.closing is None
 
-    async def _catch_up(self, waiting: Awaitable[None] | None, rest: list[Event]) -> None:
-        """Carry out what has been read; nothing more is read meanwhile."""
-        self._backlog = rest
-        while waiting is not None or (self._backlog and self._is_served):
-            try:
-                await (waiting if waiting is not None else asyncio.sleep(0))
-            except Exception as error:
-                self._fail(error)
-            waiting, rest = self._carry_out(self._backlog)
-            self._backlog = rest
-            self._flush()
-        self._catching_up = None
-        rest, self._backlog = self._backlog, []
-        self._leave_with(rest)
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+    def _receive(self, messages: list[Frame]) -> None:
+        """Have these messages carried out; while many wait, nothing more is read."""
+        if not self._is_served:
+            return
+        if self._tells:
+            for message in messages:
+                _tell("<", message)
+        with self._reads_guard:
+            self._reads += 1
+            reads = self._reads
+        if reads >= MOST_READS and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._connection.receive(messages, self._done)
 
-    def _fail(self, error: Exception) -> None:
+    def _done(self, error: BaseException | None) -> None:
+        """The messages of one read have been carried out. In any thread."""
+        with self._reads_guard:
+            self._reads -= 1
+            is_awaited = (self._is_paused and self._reads <= MOST_READS // 2) or (
+                not self._reads and bool(self._behind)
+            )
+        if error is not None or is_awaited:
+            self._loop.call_soon_threadsafe(self._go_on, error)
+
+    def _go_on(self, error: BaseException | None) -> None:
+        """On the I/O loop, after messages have been carried out."""
+        if error is not None and self._phase is _Phase.OPEN:
+            self._fail(error)
+            self.write_on_loop()
+        if not self._reads and self._behind:
+            behind, self._behind = self._behind, []
+            for event in behind:
+                self._heed_late(event)
+        if self._is_paused and self._reads <= MOST_READS // 2:
+            self._is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _heed_all(self, events: list[Event]) -> list[Frame]:
+        """Heed what is the transport's own; gives the messages. What ends the connection waits."""
+        messages: list[Frame] = []
+        ends: list[Event] = []
+        for event in events:
+            if isinstance(event, Ping):
+                if not self._full:  # a client that does not read gets no answers that pile up
+                    self._pongs.append(wrap_pong(event.payload))
+            elif isinstance(event, _MESSAGES):
+                messages.append(event)
+            else:
+                ends.append(event)
+        if self._pongs:
+            self.write_on_loop()
+        if not ends:
+            return messages
+        with self._reads_guard:
+            waits = bool(messages) or self._reads > 0
+            if waits:
+                self._behind += ends
+        if not waits:
+            for event in ends:
+                self._heed_late(event)
+        elif not self._is_served:
+            self._go_on(None)
+        return messages
+
+    def _heed_late(self, event: Event) -> None:
+        """The client ends the connection, or has made a mistake."""
+        if self._phase is not _Phase.OPEN:
+            self._leave_with([event])
+        elif isinstance(event, Closing):
+            self._closed_by_peer(event)
+        elif isinstance(event, PeerError):
+            self._is_broken = True
+            self._fail(event)
+            self.write_on_loop()
+
+    def _fail(self, error: BaseException) -> None:
         """End the connection, with the code of whose fault it is."""
         if isinstance(error, PeerError):
             self._outbox.close(error.close_code, error.reason)
@@ -230,22 +274,73 @@ class NativeTransport(asyncio.BufferedProtocol):
         _log.error("A message of a client failed", exc_info=error)
         self._outbox.close(1011, "")
 
-    # --- out ----------------------------------------------------------------------------------
+    # --- out -------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        if not self._scheduled and not self._carrying_out:
-            self._scheduled = True
-            self._loop.call_soon(self._flush, context=self._context)
+        """The outbox has something. From any thread."""
+        if not self._is_collected:
+            self._is_collected = True
+            self._engine.collect(self)
 
-    def _flush(self) -> None:
-        """Send all that waits, in one write, and the close frame if that is what comes next."""
-        self._scheduled = False
-        if self._phase is not _Phase.OPEN:
-            return
-        if not self._full:
+    def write_collected(self) -> bool:
+        """See ``Sink``: straight to the socket, where nothing stands in the way."""
+        if self._fd < 0 or self._tells or self._pongs:
+            return False
+        with self._guard:
+            self._is_collected = False
+            if (
+                self._fd < 0
+                or self._full
+                or self._phase is not _Phase.OPEN
+                or self._outbox.closing is not None
+                or self._outbox.queued_bytes > _MAX_JOINED_BYTES
+                or self._has_unsent()
+            ):
+                return False
             frames = self._outbox.take()
-            if frames or self._pongs:
-                self._send(frames)
+            if not frames:
+                return True
+            parts = wrap(frames)
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            sent = _c_send(self._fd, data, len(data), _SEND_FLAGS)
+            if sent == len(data):
+                self._outbox.sent()
+                return True
+            if sent < 0:
+                if ctypes.get_errno() not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
+                    self._outbox.sent()
+                    return True  # the loop finds out by itself
+                sent = 0
+            self._full = True  # nobody writes until the loop has written the rest
+        self._loop.call_soon_threadsafe(self._write_rest, data[sent:])
+        return True
+
+    def _has_unsent(self) -> bool:
+        """Whether the transport still has something to write, or has ended."""
+        try:
+            return bool(self._transport.get_write_buffer_size())
+        except RuntimeError:
+            return True
+
+    def _write_rest(self, rest: bytes) -> None:
+        with self._guard:
+            self._full = False  # unless it is too much for the transport, which then says so
+            if self._phase is not _Phase.CLOSED:
+                self._transport.write(rest)
+            if not self._full:
+                self._outbox.sent()
+        self.write_on_loop()
+
+    def write_on_loop(self) -> None:
+        """Send all that waits, in one write, and the close frame if that is what comes next."""
+        with self._guard:
+            self._is_collected = False
+            if self._phase is not _Phase.OPEN:
+                return
+            if not self._full:
+                frames = self._outbox.take()
+                if frames or self._pongs:
+                    self._send(frames)
         closing = self._outbox.closing
         if closing is not None and (self._outbox.overflowed or not self._full):
             self._close(closing.code, closing.reason)
@@ -273,25 +368,29 @@ class NativeTransport(asyncio.BufferedProtocol):
         # A client that is busy with what we send, or that we do not listen to, is alive.
         # One whose close frame waits until it reads has no more to say.
         heard = self._heard and self._outbox.closing is None
-        alive = heard or self._catching_up is not None or 0 < unsent != self._unsent
+        alive = heard or self._is_paused or 0 < unsent != self._unsent
         if not alive:
             self._close(1011, "no answer to pings")
             return
         self._heard = False
         self._unsent = unsent
-        if not self._full:
-            self._transport.write(wrap_ping())
+        with self._guard:
+            if not self._full:
+                self._transport.write(wrap_ping())
 
-    # --- the end ------------------------------------------------------------------------------
+    # --- the end ---------------------------------------------------------------------------------
 
     def _close(self, code: int, reason: str) -> None:
         """Send a close frame, behind what has been written."""
-        if self._phase is not _Phase.OPEN:
-            return
-        self._phase = _Phase.CLOSING
+        with self._guard:
+            if self._phase is not _Phase.OPEN:
+                return
+            self._phase = _Phase.CLOSING
+            self._fd = -1
+            self._transport.write(wrap_close(code, reason))
         self._connection.closed(code, reason)
-        self._transport.write(wrap_close(code, reason))
-        if self._catching_up is not None:
+        if self._is_paused:
+            self._is_paused = False
             self._transport.resume_reading()  # so that the peer's answer is seen
         self._abort_later()
         if self._is_broken:
@@ -312,13 +411,15 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._leave()
 
     def _closed_by_peer(self, closing: Closing) -> None:
-        if self._phase is _Phase.OPEN:
-            self._carrying_out = False
-            self._flush()  # what has been asked for before
-        if self._phase is _Phase.OPEN:
-            self._phase = _Phase.CLOSING
+        self.write_on_loop()  # what has been asked for before
+        with self._guard:
+            was_open = self._phase is _Phase.OPEN
+            if was_open:
+                self._phase = _Phase.CLOSING
+                self._fd = -1
+                self._transport.write(wrap_close(closing.code, closing.reason))
+        if was_open:
             self._connection.closed(closing.code, closing.reason)
-            self._transport.write(wrap_close(closing.code, closing.reason))
         self._leave()
 
     def _leave_with(self, rest: list[Event]) -> None:
@@ -328,7 +429,9 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def _leave(self) -> None:
         """Close the socket once it has taken what has been written."""
-        self._phase = _Phase.CLOSED
+        with self._guard:
+            self._phase = _Phase.CLOSED
+            self._fd = -1
         self._transport.close()
         self._abort_later()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncGenerator
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from hyperfocal.engine import Owner
 from hyperfocal.errors import AuthError, BuildError, BusyError
 from hyperfocal.pages import (
     RESTORE,
@@ -27,8 +27,7 @@ from hyperfocal.pages import (
     with_afresh_script,
     with_development,
 )
-from hyperfocal.panel import is_panels
-from hyperfocal.session import Session
+from hyperfocal.session import Session, Turn
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
@@ -77,7 +76,7 @@ class PageEndpoint:
         if request.method == "HEAD":
             return HTMLResponse(headers=_PAGE_HEADERS)
         try:
-            visit = self._site.visits.admit(self._served, request.scope, request.query_params)
+            visit = await self._site.visits.admit(self._served, request.scope, request.query_params)
         except AuthError as error:
             refused(self._site, self._served, request, error.reason)
             html = notice_page("You cannot open this page", f"{error.reason}.")
@@ -131,26 +130,31 @@ class PageEndpoint:
         """
         try:
             bundle = self._tags(request)
-            async with session.turn() as turn:
+
+            def make(turn: Turn) -> tuple[str, bool]:
                 document = turn.document
-                page = partial(document_page, document, visit.token, bundle)
-                # Panel takes its time for a page.
-                is_slow = is_panels(document)
-                html = await session.run_in(turn, document_page, page) if is_slow else page()
-                plain = is_plain(document)
+                return document_page(document, visit.token, bundle), is_plain(document)
+
+            html, plain = await session.turns.run(make)
         except Exception as raised:  # the application's template, most likely
-            raise self._failed(visit, raised) from raised
+            raise await self._failed(visit, raised) from raised
         self._bundle = bundle if plain else None
         return with_afresh_script(html)
 
     def _tags(self, request: Request) -> PageBundle:
         return self._site.statics.bundle(relative_root(self._site, request))
 
-    def _failed(self, visit: Visit, raised: Exception) -> BuildError:
-        detail = "".join(traceback.format_exception(raised))
-        failure = BuildError(self._served.url, f"{type(raised).__name__}: {raised}", detail)
-        self._site.telemetry.emit(BuildFailed(self._served.url, visit.session_id, failure, detail))
-        return failure
+    async def _failed(self, visit: Visit, raised: Exception) -> BuildError:
+        def tell() -> BuildError:
+            detail = "".join(traceback.format_exception(raised))
+            failure = BuildError(self._served.url, f"{type(raised).__name__}: {raised}", detail)
+            self._site.telemetry.emit(
+                BuildFailed(self._served.url, visit.session_id, failure, detail)
+            )
+            return failure
+
+        # What an exception says of itself is the application's code.
+        return await self._site.engine.call(Owner("", self._served.url, "a page"), tell)
 
     async def _head_first(
         self, request: Request, visit: Visit, making: asyncio.Future[Session]
@@ -160,7 +164,7 @@ class PageEndpoint:
         place: int | None = None
         while not making.done():
             await asyncio.wait({making}, timeout=_NOTE_S)
-            now = self._site.execution.place_in_line(visit.session_id)
+            now = self._site.builds.place(visit.session_id)
             if not making.done() and now != place:
                 yield _encoded(waiting_note(now, first=place is None))
                 place = now
@@ -168,17 +172,21 @@ class PageEndpoint:
             yield _encoded(waiting_end())
         try:
             session = await making
-            async with session.turn() as turn:
-                if is_plain(turn.document) and self._tags(request) is bundle:
-                    rest = with_afresh_script(page_rest(turn.document, visit.token))
-                else:
-                    self._has_surprised = True
-                    rest = _RELOAD
+            is_same = self._tags(request) is bundle
+
+            def make(turn: Turn) -> str | None:
+                if not is_same or not is_plain(turn.document):
+                    return None
+                return page_rest(turn.document, visit.token)
+
+            made = await session.turns.run(make)
+            self._has_surprised = made is None
+            rest = with_afresh_script(made) if made is not None else _RELOAD
         except (BuildError, BusyError):
             self._bundle = None
             rest = waiting_failure()
         except Exception as raised:
-            self._failed(visit, raised)
+            await self._failed(visit, raised)
             rest = waiting_failure()
         yield _encoded(rest)
 

@@ -7,16 +7,19 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from hyperfocal.auth import AuthProvider, SessionPolicy, TokenAuthority
 from hyperfocal.clock import Clock, SystemClock
-from hyperfocal.config import Settings
+from hyperfocal.config import AsyncLoop, Settings
 from hyperfocal.contexts import ApplicationContext
-from hyperfocal.document import acceleration
+from hyperfocal.document import acceleration, imports_take_turns
+from hyperfocal.engine import Builds, Owner, ThreadedEngine, ThreadLimits, Watchdog
 from hyperfocal.errors import UsageError
 from hyperfocal.pages import Index, StaticFiles
-from hyperfocal.session import Admission, AdmissionLimits, Execution, Watchdog
+from hyperfocal.session import Admission, AdmissionLimits
 from hyperfocal.telemetry import Counters, Telemetry
 from hyperfocal.telemetry.memory import resident_bytes
 from hyperfocal.web.development import Development
@@ -47,7 +50,8 @@ class Site:
         telemetry: hears what happens.
         counters: what the health endpoint shows.
         visits: lets visitors in.
-        execution: where the applications' plain code runs.
+        engine: runs the applications' code.
+        builds: how many documents are built at once.
         admission: who may have a session.
         provider: says who visitors are, and lets nobody in who is nobody; ``None``: everybody
             may come in.
@@ -61,7 +65,8 @@ class Site:
         telemetry: Telemetry,
         counters: Counters,
         visits: Visits,
-        execution: Execution,
+        engine: ThreadedEngine,
+        builds: Builds,
         admission: Admission,
         provider: AuthProvider | None = None,
         place: Place | None = None,
@@ -74,7 +79,8 @@ class Site:
         self.telemetry = telemetry
         self.counters = counters
         self.visits = visits
-        self.execution = execution
+        self.engine: ThreadedEngine = engine
+        self.builds = builds
         self.admission = admission
         self.provider = provider
         admission.make_room = self._make_room
@@ -98,7 +104,7 @@ class Site:
             "hyperfocal": version("hyperfocal"),
         }
 
-    # --- lifetime -----------------------------------------------------------------------------
+    # --- lifetime --------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
@@ -110,12 +116,13 @@ class Site:
         if self.begun:
             raise UsageError("the lifespan of this application has begun before")
         self.begun = True
+        self.engine.start()
         for served in self.running:
             loading = served.context.run_load_hook()
             if loading is not None:
                 await loading
             served.context.start_prewarming()
-        watchdog = Watchdog(self.settings.warn_blocked_ms / 1000, self.execution, self.telemetry)
+        watchdog = Watchdog(self.settings.warn_blocked_ms / 1000, self.engine, self.telemetry)
         if self.settings.warn_blocked_ms:
             watchdog.start()
         sweeper = asyncio.create_task(self._sweep(), name="hyperfocal-expiry")
@@ -132,8 +139,8 @@ class Site:
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
             await asyncio.gather(*(self._close(served) for served in self.running))
-            self.execution.close()
             watchdog.close()
+            self.engine.close()
 
     async def begin_late(self) -> None:
         """A request has come, and nobody has begun the lifespan: begin it.
@@ -232,7 +239,20 @@ def make_site(
     )
     counters = Counters()
     telemetry.subscribe(counters)
-    execution = Execution.of(settings, time, telemetry)
+    engine = ThreadedEngine(
+        ThreadLimits(
+            settings.threads,
+            settings.threads_per_visitor,
+            settings.threads_per_app,
+            settings.own_threads,
+        ),
+        imports_take_turns,
+    )
+    engine.on_host = settings.async_loop is not AsyncLoop.OWN
+    builds = Builds(settings.build_threads, settings.build_queue)
+    plain: Any = chosen
+    if hasattr(plain, "run_plain"):  # an auth module
+        plain.run_plain = partial(engine.call, Owner("", "/", "authentication"))
     admission = Admission(AdmissionLimits.of(settings), time, resident_bytes)
     served = [
         Served(
@@ -245,7 +265,8 @@ def make_site(
                 telemetry=telemetry,
                 clock=time,
                 tokens=tokens,
-                execution=execution,
+                engine=engine,
+                builds=builds,
                 admission=admission,
             ),
             one.title,
@@ -260,7 +281,8 @@ def make_site(
         telemetry,
         counters,
         Visits(settings, tokens, policy, telemetry, time, place),
-        execution,
+        engine,
+        builds,
         admission,
         chosen,
         place,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hyperfocal.connection import Connection, Outbox
 
-__all__ = ("ABNORMAL", "CLOSE_TIMEOUT_S", "FRAMES_IN_A_ROW", "TAKE_OVER", "Connect")
+__all__ = ("ABNORMAL", "CLOSE_TIMEOUT_S", "MOST_READS", "TAKE_OVER", "Connect")
 
 #: Makes the connection, given the outbox that the transport drains.
 Connect: TypeAlias = Callable[[Outbox], Connection]
@@ -19,7 +19,7 @@ TAKE_OVER = "hyperfocal.take_over"
 
 #: Seconds that a peer has to answer a close before its connection is dropped.
 CLOSE_TIMEOUT_S = 5.0
-#: Frames of one client that are carried out before others get the event loop.
-FRAMES_IN_A_ROW = 8
+#: Reads of one client whose messages may wait; then nothing more is read until half are done.
+MOST_READS = 8
 #: Closed without a close frame (RFC 6455 section 7.1.5).
 ABNORMAL = 1006

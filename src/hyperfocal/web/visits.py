@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from hyperfocal.auth import OriginPolicy, SessionPolicy, TokenAuthority, dump_payload, user_name
@@ -71,7 +70,7 @@ class Visits:
         self._clock = clock
         self._place = place
 
-    def admit(
+    async def admit(
         self, served: Served, scope: Scope, arguments: Mapping[str, str], root: str = ""
     ) -> Visit:
         """Who asks for a page, and for which session.
@@ -90,7 +89,7 @@ class Visits:
         whole = read_request(scope)
         if given is not None:
             self._check_user(served.context.find_session(given), whole.user)
-        extra = {**known, **self._process_request(served, whole)}
+        extra = {**known, **await self._process_request(served, whole)}
         request = self._disclosure(whole)
         payload = {**request.payload(), **extra}
         less = {"arguments": payload["arguments"], **extra}
@@ -164,7 +163,8 @@ class Visits:
         request = self._disclosure(whole)
         payload: Mapping[str, Any] = token.payload
         if "headers" not in payload:
-            payload = {**request.payload(), **payload, **self._process_request(served, whole)}
+            extra = await self._process_request(served, whole)
+            payload = {**request.payload(), **payload, **extra}
         session = await context.create_session_if_needed(token.session_id, request, payload=payload)
         if token.signed:
             # The page outlived its session. If it had the document before, it is one that comes
@@ -179,9 +179,7 @@ class Visits:
         if self._place is not None:
             publish_extensions(self._place)
         with contextlib.suppress(SessionGoneError):  # the connection says so
-            async with session.turn() as turn:
-                place = partial(place_files, turn.document, root)
-                await session.run_in(turn, place_files, place)
+            await session.turns.run(lambda turn: place_files(turn.document, root))
 
     def _check_owned(self, served: Served, session_id: str) -> None:
         """Raise where a session would be made twice. Requests are brought to the right process.
@@ -224,10 +222,10 @@ class Visits:
         """Whether who asks may replace the document, and bring code for the browsers of others."""
         return self.policy.may_push(self._may_push, direct_local=is_direct_local(scope))
 
-    def _process_request(self, served: Served, request: SessionRequest) -> dict[str, Any]:
+    async def _process_request(self, served: Served, request: SessionRequest) -> dict[str, Any]:
         """What the hooks add to the token, without what does not fit into one."""
         kept: dict[str, Any] = {}
-        for name, value in served.context.process_request(request).items():
+        for name, value in (await served.context.process_request(request)).items():
             try:
                 dump_payload({name: value})
             except (TypeError, ValueError, RecursionError) as error:

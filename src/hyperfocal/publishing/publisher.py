@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hyperfocal.document import (
     Change,
@@ -19,13 +19,12 @@ from hyperfocal.document import (
     mark_these_seen,
     unseen_models,
 )
-from hyperfocal.session.presence import Client, Presence
+from hyperfocal.publishing.subscribers import Client, Subscribers
 from hyperfocal.wire import Frame, Kind, MessageIds, encode
 
-if TYPE_CHECKING:
-    from hyperfocal.session.turn import Turn
+__all__ = ("Publisher", "Said")
 
-__all__ = ("Broadcast", "Said")
+_NOBODY: frozenset[Model] = frozenset()
 
 
 class Said(NamedTuple):
@@ -46,7 +45,7 @@ class Said(NamedTuple):
     fresh: frozenset[Model]
 
 
-class Broadcast:
+class Publisher:
     """The changes of a session's turns on their way to its clients.
 
     Everybody is one audience. Each client that has had a hand in the changes is one of its own,
@@ -55,9 +54,11 @@ class Broadcast:
     (``Client.lagging``), nothing is encoded for it. What it misses is remembered as events, and
     told as if all those turns had been one, once it has room again or sends a request.
 
+    Used by whoever has the turn, but for what says otherwise.
+
     Args:
         document: the session's document.
-        presence: who is there.
+        subscribers: who is there.
         message_ids: source of message ids.
         unencodable: called with a change that has no JSON form; the others are said all the same.
         said: called with the changes that are let out.
@@ -69,7 +70,7 @@ class Broadcast:
     def __init__(
         self,
         document: Document,
-        presence: Presence,
+        subscribers: Subscribers,
         message_ids: MessageIds,
         unencodable: Callable[[Change, Exception], None],
         said: Callable[[list[Change]], None] = lambda changes: None,
@@ -77,30 +78,33 @@ class Broadcast:
         self.changes = Changes()
         self._tell_of = said
         self._document = document
-        self._presence = presence
+        self._subscribers = subscribers
         self._message_ids = message_ids
         self._unencodable = unencodable
         self._missed: dict[Client, Missed] = {}
 
-    def flush(self, turn: Turn) -> None:
-        """Say everything: the end of a turn, or a client that has to be told before its reply."""
+    def flush(self, originator: object | None = None, defined: frozenset[Model] = _NOBODY) -> None:
+        """Say everything: the end of a turn, or a client that has to be told before its reply.
+
+        Args:
+            originator: the client on whose behalf the turn is taken.
+            defined: models that it brought along in this turn.
+        """
         if self.changes or self._missed:
-            said = self._said(turn, self.changes.take(), self._unencodable)
+            said = self._said(originator, defined, self.changes.take(), self._unencodable)
             self.offer(said)
         mark_seen(self._document)
 
-    def so_far(self, turn: Turn) -> Said:
+    def so_far(self, originator: object | None, defined: frozenset[Model]) -> Said:
         """What would be said now. It stays to be said until ``offer`` and ``forget``.
-
-        Safe in a thread that holds the turn.
 
         Raises:
             Exception: a change cannot be encoded.
         """
-        return self._said(turn, self.changes.peek(), _refuse)
+        return self._said(originator, defined, self.changes.peek(), _refuse)
 
     def offer(self, said: Said) -> None:
-        """Let the messages go. On the event loop's thread."""
+        """Let the messages go."""
         self._tell_of(said.changes)
         for client, frames in said.messages:
             self._missed.pop(client, None)
@@ -124,7 +128,7 @@ class Broadcast:
 
     def tell_again(self, client: Client, changes: list[Change]) -> None:
         """Tell one client how some properties stand. In a turn."""
-        if client not in self._presence.subscribers():
+        if client not in self._subscribers.current():
             return
         if client.lagging:
             events = [change.event for change in changes]
@@ -141,7 +145,8 @@ class Broadcast:
 
     def _said(
         self,
-        turn: Turn,
+        originator: object | None,
+        defined: frozenset[Model],
         events: list[DocumentPatchedEvent],
         unencodable: Callable[[Change, Exception], None],
     ) -> Said:
@@ -150,8 +155,8 @@ class Broadcast:
         setters = {setter for change in changes for setter in change.setters}
         said = Said([], [], events, changes, fresh)
         encoded: dict[Client | None, tuple[Frame, ...] | None] = {}
-        for client in self._presence.subscribers():
-            is_originator = client is turn.originator
+        for client in self._subscribers.current():
+            is_originator = client is originator
             if client.lagging and not is_originator:
                 said.behind.append(client)
                 continue
@@ -163,7 +168,7 @@ class Broadcast:
                 told = changes_of([*missed.events, *events])
                 unseen = fresh | missed.fresh
             if audience not in encoded:
-                unseen = unseen - turn.defined if is_originator else unseen
+                unseen = unseen - defined if is_originator else unseen
                 encoded[audience] = self._message(told, unseen, audience, unencodable)
             frames = encoded[audience]
             if frames is not None:

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable
 
 from hyperfocal.clock import TimerHandle
 from hyperfocal.document import Change, subject_of
-from hyperfocal.session.presence import Client
+from hyperfocal.publishing.subscribers import Client
 
-__all__ = ("QUIET_S", "Settling")
+__all__ = ("QUIET_S", "Conflicts")
 
 #: Seconds that a change may be on its way to a client, and the client's answer back.
 JOURNEY_S = 30.0
@@ -33,28 +33,26 @@ QUIET_S = 1.0
 _MAX_SUBJECTS = 200
 
 
-class Settling:
-    """Who may have crossed whom, in one session.
+class Conflicts:
+    """Who may have crossed whom, in one session. Used by whoever has the session's mailbox.
 
     Args:
         now: tells the time, in seconds.
-        call_at: calls something at a time.
-        settle: called with what clients have to be told again, by client.
+        look_at: has ``due`` called at a time, by somebody who has the mailbox.
     """
 
     def __init__(
         self,
         now: Callable[[], float],
-        call_at: Callable[[float, Callable[[], None]], TimerHandle],
-        settle: Callable[[dict[Client, list[Change]]], None],
+        look_at: Callable[[float], TimerHandle],
     ) -> None:
         self._now = now
-        self._call_at = call_at
-        self._settle = settle
+        self._look_at = look_at
         #: Subject -> who has changed it (``None``: the application, or somebody who has gone),
         #: and when they did so last.
         self._changed: dict[object, dict[object, float]] = {}
         self._crossed: dict[tuple[object, object], tuple[float, Change]] = {}
+        self._forget_past = _MAX_SUBJECTS
         self._timer: TimerHandle | None = None
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -67,7 +65,7 @@ class Settling:
             changed = self._changed.get(subject)
             if changed is None:
                 changed = self._changed[subject] = {}
-                if len(self._changed) > _MAX_SUBJECTS:
+                if len(self._changed) > self._forget_past:
                     self._forget_old(now)
             for setter in change.setters:
                 changed[setter] = now
@@ -97,13 +95,16 @@ class Settling:
             for subject, changed in self._changed.items()
             if not changed or now - max(changed.values()) <= JOURNEY_S
         }
+        # What is left is young; looking again for each that comes would take for ever.
+        self._forget_past = max(_MAX_SUBJECTS, 2 * len(self._changed))
 
     def _cross(self, client: object, subject: object, change: Change, now: float) -> None:
         self._crossed[client, subject] = (now + QUIET_S, change)
         if self._timer is None:
-            self._timer = self._call_at(now + QUIET_S, self._look)
+            self._timer = self._look_at(now + QUIET_S)
 
-    def _look(self) -> None:
+    def due(self) -> dict[Client, list[Change]]:
+        """The time has come: what clients have to be told again, by client."""
         self._timer = None
         now = self._now()
         due: dict[Client, list[Change]] = {}
@@ -112,10 +113,8 @@ class Settling:
                 del self._crossed[key]
                 due.setdefault(key[0], []).append(change)  # type: ignore[arg-type]
         if self._crossed:
-            soonest = min(when for when, _ in self._crossed.values())
-            self._timer = self._call_at(soonest, self._look)
-        if due:
-            self._settle(due)
+            self._timer = self._look_at(min(when for when, _ in self._crossed.values()))
+        return due
 
     def forget(self, client: object) -> None:
         """The client gets the whole document."""

@@ -1,0 +1,90 @@
+"""How many documents are built at once, and who is next in line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from hyperfocal.errors import BusyError
+
+__all__ = ("Builds",)
+
+
+class Builds:
+    """Lets documents be built a few at a time. On the I/O loop.
+
+    Building computes, so more at once are no faster. But a build may hang, too: an application of
+    which none is built may always begin one, so that those that hang stop no other application, and
+    a build that has lasted for long makes room for another of its application.
+
+    Args:
+        at_once: how many at once.
+        queue: how many may wait.
+        patience_s: seconds after which a build counts as one that waits for something.
+    """
+
+    def __init__(self, at_once: int, queue: int, patience_s: float = 5.0) -> None:
+        self._at_once = max(1, at_once)
+        self._queue = queue
+        self._patience_s = patience_s
+        self._running: list[str] = []
+        self._waiting: list[tuple[str, str, asyncio.Future[None]]] = []
+
+    def place(self, session_id: str) -> int:
+        """How many documents are built before this session's, and its own; 0: it does not wait."""
+        for place, (key, _, future) in enumerate(self._waiting, 1):
+            if key == session_id and not future.done():
+                return place
+        return 0
+
+    @contextlib.asynccontextmanager
+    async def slot(self, url: str, session_id: str) -> AsyncGenerator[None]:
+        """Within, a document of the application at this URL path may be built.
+
+        Raises:
+            BusyError: too many documents wait to be built.
+        """
+        if self._is_free(url):
+            self._running.append(url)
+        else:
+            if len(self._waiting) >= self._queue:
+                raise BusyError(f"{len(self._waiting)} documents wait to be built")
+            await self._wait(url, session_id)
+        loop = asyncio.get_running_loop()
+        held = [url]
+        timer = loop.call_later(self._patience_s, self._free, held)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._free(held)
+
+    def _is_free(self, url: str) -> bool:
+        return len(self._running) < self._at_once or url not in self._running
+
+    async def _wait(self, url: str, session_id: str) -> None:
+        entry = session_id, url, asyncio.get_running_loop().create_future()
+        self._waiting.append(entry)
+        try:
+            await entry[2]
+        except asyncio.CancelledError:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+            else:  # the slot was given to us in the moment in which we were cancelled
+                self._free([url])
+            raise
+
+    def _free(self, held: list[str]) -> None:
+        """A slot is free again; a no-op the second time."""
+        if not held:
+            return
+        self._running.remove(held.pop())
+        for entry in list(self._waiting):
+            _, url, future = entry
+            if not self._is_free(url):
+                continue
+            self._waiting.remove(entry)
+            if not future.done():
+                self._running.append(url)
+                future.set_result(None)

@@ -1,0 +1,401 @@
+"""The threads that run jobs: the scheduler of a server.
+
+The I/O loop only adds mailboxes to a queue. ``crew`` decides which thread takes them; here are the
+threads, the looks of the I/O loop at whether a job lasts, and the writing of what jobs have
+collected for clients.
+
+What threads share, and what guards it:
+
+* The queue and the workers: ``Crew._guard``.
+* The jobs of a mailbox: its own guard.
+* ``_to_wake``, ``_is_looking``, ``_keepers``: ``TurnThreads._guard``.
+* ``_sinks``: a deque, of which each thread takes from one end. ``_is_told`` is set by whoever
+  tells the I/O loop, and reset there before it looks at the sinks; to tell it twice does no harm.
+* A worker's waker: a lock that is taken; whoever has it from the crew lets it go once.
+
+Order: ``Mailbox._guard``, ``Crew._guard`` and ``TurnThreads._guard`` are never taken within
+each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import sys
+import threading
+import time
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
+from hyperfocal.engine.mailbox import Mailbox
+from hyperfocal.engine.threadloop import ThreadLoop
+from hyperfocal.errors import BusyError
+
+__all__ = ("LASTING_S", "Sink", "TurnThreads")
+
+_log = logging.getLogger("hyperfocal")
+
+#: Seconds after which a job is known to last: what it has changed so far is told meanwhile.
+LASTING_S = 0.05
+#: Seconds for which replies may be collected before they are written, while more jobs wait.
+_COLLECT_S = 0.0005
+#: Seconds after which a thread that computes lets another have the interpreter, while one is in a
+#: job that was overtaken. Always, it would cost a twentieth of the throughput.
+_SWITCH_S = 0.0002
+
+#: What an event loop calls when it begins to run in a thread.
+_set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
+_get_running_loop: Any = events._get_running_loop  # pyright: ignore[reportPrivateUsage]
+_monotonic = time.monotonic
+_CLONE_FS = 0x200
+
+
+class Sink(Protocol):
+    """A connection for which something waits to be written."""
+
+    def write_collected(self) -> bool:
+        """Write it, in the calling thread, without waiting; False: the I/O loop has to."""
+        ...
+
+    def write_on_loop(self) -> None:
+        """Write it. On the I/O loop."""
+        ...
+
+
+class _Thread(Worker):
+    """A thread and the lock on which it waits. The lock is let go by whoever wakes it."""
+
+    __slots__ = ("clock_id", "ident", "waker")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waker = threading.Lock()
+        self.waker.acquire()
+        self.ident = 0  # it has not begun
+        self.clock_id: int | None = None
+
+
+class Keeper:
+    """A thread that has a mailbox for itself; whose job comes next it is told by ``waker``."""
+
+    __slots__ = ("ended", "mailbox", "waker", "worker")
+
+    def __init__(self, mailbox: Mailbox, worker: _Thread) -> None:
+        self.mailbox = mailbox
+        self.worker = worker
+        self.waker = threading.Semaphore(0)
+        self.ended = False
+
+
+def _cpu_s(worker: _Thread | None) -> float:
+    if worker is None:
+        return time.process_time()
+    if worker.clock_id is None:
+        return time.process_time()
+    try:
+        return time.clock_gettime(worker.clock_id)
+    except OSError:  # the thread has ended
+        return 0.0
+
+
+class TurnThreads:
+    """Runs the jobs of mailboxes in threads. See the module.
+
+    The threads are daemons: one that is stuck in the application's code does not keep the process
+    from ending. Each has a working directory of its own where the system has such (Linux).
+
+    Args:
+        limits: how many there may be.
+        prepare: called in each thread before its first job.
+    """
+
+    def __init__(self, limits: ThreadLimits, prepare: Callable[[], None] = lambda: None) -> None:
+        self._limits = limits
+        self._prepare = prepare
+        self._crew: Crew[_Thread] = Crew(limits, _Thread, _cpu_s)
+        self._guard = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seen: Any = None  # what applications take for the running loop
+        self._to_wake: list[_Thread] = []
+        self._is_looking = False
+        self._keepers: dict[Mailbox, Keeper] = {}
+        self._sinks: deque[Sink] = deque()
+        self._is_told = False
+        self._is_collecting_here = False
+        self._local = threading.local()
+        self._switch_s: float | None = None  # the interval before a job was overtaken
+        self._closed = False
+
+    def start(
+        self, loop: asyncio.AbstractEventLoop, application_loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Begin. Jobs may be posted from now on.
+
+        Args:
+            loop: the I/O loop.
+            application_loop: what code of applications takes for the loop that runs.
+        """
+        self._loop = loop
+        self._seen = ThreadLoop.of(application_loop)
+
+    def close(self) -> None:
+        """Look no more. Threads that wait go on waiting; they are daemons."""
+        self._closed = True
+        self._restore_switch_interval()
+
+    # --- the queue -------------------------------------------------------------------------------
+
+    def ready(self, mailbox: Mailbox) -> None:
+        """See ``mailbox.Scheduler``."""
+        if mailbox.keeper is not None:
+            self._keepers[mailbox].waker.release()
+            self._look_later()
+            return
+        worker = self._crew.add(mailbox)
+        if worker is not None:
+            if _get_running_loop() is self._loop:
+                # At the end of the loop's iteration: what else has come in belongs to the same
+                # run through the queue, and the loop would lose the interpreter in between.
+                self._to_wake.append(worker)
+                if len(self._to_wake) == 1:
+                    assert self._loop is not None
+                    self._loop.call_soon(self._wake_all)
+            else:
+                self._wake(worker)
+        if not self._is_looking:
+            self._look_later()
+
+    def _wake_all(self) -> None:
+        workers, self._to_wake = self._to_wake, []
+        for worker in workers:
+            self._wake(worker)
+
+    def _wake(self, worker: _Thread) -> None:
+        if not worker.ident:
+            worker.ident = -1
+            threading.Thread(
+                target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
+            ).start()
+        worker.waker.release()
+
+    # --- looks, on the I/O loop ------------------------------------------------------------------
+
+    def _look_later(self) -> None:
+        with self._guard:
+            if self._is_looking or self._closed or self._loop is None:
+                return
+            self._is_looking = True
+        if _get_running_loop() is self._loop:
+            self._loop.call_later(LOOK_S, self._look)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._loop.call_later, LOOK_S, self._look)
+
+    def _look(self) -> None:
+        now = _monotonic()
+        for worker in self._crew.look(now):
+            self._wake(worker)
+        if self._sinks:  # replies must not wait behind a job that is stuck
+            self._write_all()
+        if self._switch_s is None and self._crew.overtaken:
+            self._switch_s = sys.getswitchinterval()
+            sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
+        self._tell_lasting(now)
+        with self._guard:
+            self._is_looking = False
+        if self._needs_looks():
+            self._look_later()
+        else:
+            self._restore_switch_interval()
+
+    def _needs_looks(self) -> bool:
+        return (
+            self._crew.needs_looks
+            or any(one.worker.mailbox and not one.worker.told for one in self._kept())
+            or (self._switch_s is not None and self._crew.overtaken > 0)
+        )
+
+    def _tell_lasting(self, now: float) -> None:
+        lasting = self._crew.found_lasting(now, LASTING_S)
+        for keeper in self._kept():
+            worker = keeper.worker
+            if worker.mailbox and not worker.told and now - worker.since >= LASTING_S:
+                worker.told = True
+                lasting.append(keeper.mailbox)
+        for mailbox in lasting:
+            mailbox.on_lasting()
+
+    def _kept(self) -> Iterable[Keeper]:
+        return list(self._keepers.values()) if self._keepers else ()
+
+    def _restore_switch_interval(self) -> None:
+        if self._switch_s is not None and not self._crew.overtaken:
+            sys.setswitchinterval(self._switch_s)
+            self._switch_s = None
+
+    # --- the threads -----------------------------------------------------------------------------
+
+    def _work(self, me: _Thread) -> None:
+        me.ident = threading.get_ident()
+        with contextlib.suppress(AttributeError, OSError):
+            me.clock_id = time.pthread_getcpuclockid(me.ident)
+        _own_working_directory()
+        self._prepare()
+        _set_running_loop(self._seen)
+        self._local.worker = me
+        crew, sinks = self._crew, self._sinks
+        collected_at = 0.0
+        me.waker.acquire()  # let go by who has started us
+        while True:
+            now = _monotonic()
+            mailbox = crew.next(me, now)
+            if sinks:
+                if mailbox is None or now - collected_at > _COLLECT_S:
+                    collected_at = now
+                    self._write_here()
+            else:
+                collected_at = now
+            if mailbox is None:
+                me.waker.acquire()
+                continue
+            try:
+                mailbox.take()()
+            except BaseException:
+                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+            if mailbox.keeper is not None:
+                keeper = self._keepers.get(mailbox)
+                if keeper is not None and keeper.worker is me:
+                    del mailbox
+                    self._keep(keeper)
+                    return
+            del mailbox  # a thread that waits keeps nobody's document alive
+
+    def keep_thread(self, mailbox: Mailbox) -> None:
+        """Have the calling thread run the jobs of this mailbox from now on, and no others.
+
+        In a job of the mailbox. A no-op where the calling thread is none of ours.
+
+        Raises:
+            BusyError: there are as many such threads as there may be.
+        """
+        worker: _Thread | None = getattr(self._local, "worker", None)
+        if worker is None or mailbox.keeper is not None:
+            return
+        with self._guard:
+            if len(self._keepers) >= self._limits.own:
+                raise BusyError(
+                    f"{len(self._keepers)} sessions have a thread of their own, as many as may "
+                    "(--own-threads)",
+                    30,
+                )
+            keeper = Keeper(mailbox, worker)
+            self._keepers[mailbox] = keeper
+            mailbox.keeper = keeper
+        other = self._crew.leave(worker)
+        worker.mailbox = mailbox
+        if other is not None:
+            self._wake(other)
+
+    def end_keeping(self, mailbox: Mailbox) -> None:
+        """The mailbox's thread may end, once its job has. The mailbox gets no job after that."""
+        with self._guard:
+            keeper = self._keepers.get(mailbox)
+        if keeper is not None:
+            keeper.ended = True
+            keeper.waker.release()
+
+    def _keep(self, keeper: Keeper) -> None:
+        """Run the jobs of one mailbox, in its own thread, until it has ended."""
+        worker, mailbox = keeper.worker, keeper.mailbox
+        while True:
+            worker.mailbox = None
+            if self._sinks:
+                self._write_here()
+            keeper.waker.acquire()
+            if keeper.ended:
+                break
+            worker.since, worker.told = _monotonic(), False
+            worker.mailbox = mailbox
+            try:
+                mailbox.take()()
+            except BaseException:
+                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+        with self._guard:
+            self._keepers.pop(mailbox, None)
+            mailbox.keeper = None
+
+    # --- what is written -------------------------------------------------------------------------
+
+    def collect(self, sink: Sink) -> None:
+        """Something waits to be written. From any thread."""
+        self._sinks.append(sink)
+        running = _get_running_loop()
+        if running is self._seen:
+            if not self._is_looking:  # a job that lasts: the thread will not get to it soon
+                self._look_later()
+        elif not self._is_told and self._loop is not None:
+            self._is_told = True
+            if running is self._loop:
+                self._loop.call_soon(self._write_all)
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(self._write_all)
+
+    def _write_here(self) -> None:
+        """Write what is collected, in this thread; what it cannot write the I/O loop does."""
+        sinks = self._sinks
+        rest: list[Sink] = []
+        while sinks:
+            try:
+                sink = sinks.popleft()
+            except IndexError:
+                break
+            if not sink.write_collected():
+                rest.append(sink)
+        if rest and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(_write_on_loop, rest)
+
+    def _write_all(self) -> None:
+        """Write what is collected. On the I/O loop."""
+        self._is_told = False
+        sinks = self._sinks
+        while sinks:
+            try:
+                sink = sinks.popleft()
+            except IndexError:
+                break
+            sink.write_on_loop()
+
+    # --- for people ------------------------------------------------------------------------------
+
+    def lasting_jobs(self, seconds: float) -> list[tuple[Mailbox, float, int]]:
+        """The jobs that have gone on for so long: their mailbox, seconds, and thread's identity."""
+        now = _monotonic()
+        workers = [*self._crew.at_work(), *(one.worker for one in self._kept())]
+        return [
+            (worker.mailbox, now - worker.since, worker.ident)
+            for worker in workers
+            if worker.mailbox is not None and now - worker.since >= seconds
+        ]
+
+
+def _write_on_loop(sinks: list[Sink]) -> None:
+    for sink in sinks:
+        sink.write_on_loop()
+
+
+def _own_working_directory() -> None:
+    """Part with the process's working directory: what this thread changes is its own.
+
+    See unshare(2). Some containers forbid it; then a script that calls ``os.chdir`` changes the
+    directory for all while it runs.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).unshare(_CLONE_FS)
