@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ("Clock", "SystemClock", "TimerHandle", "call_at_from_anywhere")
+__all__ = ("Clock", "Later", "SystemClock", "TimerHandle")
 
 
 class TimerHandle(Protocol):
@@ -57,38 +57,43 @@ class SystemClock:
         return loop.call_later(max(0.0, when - time.monotonic()), callback)
 
 
-class _Later:
-    """A call that is scheduled on a loop from another thread, and can be called off there."""
+class Later:
+    """A call at a time that may be asked for, and called off, in any thread."""
 
-    __slots__ = ("_callback", "_cancelled")
+    __slots__ = ("_callback",)
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
-        self._cancelled = False
+
+    @classmethod
+    def at(
+        cls,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        when: float,
+        callback: Callable[[], None],
+    ) -> Later:
+        """``clock.call_at``, in any thread. On a loop that is closed nothing is called."""
+        later = cls(callback)
+        try:
+            is_here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            is_here = False
+        if is_here:
+            clock.call_at(loop, when, later)
+        else:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(clock.call_at, loop, when, later)
+        return later
 
     def cancel(self) -> None:
-        self._cancelled = True
-        self._callback = _nothing  # what it holds may go
+        """Call nothing; what the callback holds may go."""
+        self._callback = _nothing
 
     def __call__(self) -> None:
-        if not self._cancelled:
-            self._callback()
+        """The time has come."""
+        self._callback()
 
 
 def _nothing() -> None:
     """What is called in the place of what was called off."""
-
-
-def call_at_from_anywhere(
-    clock: Clock, loop: asyncio.AbstractEventLoop, when: float, callback: Callable[[], None]
-) -> TimerHandle:
-    """``clock.call_at``, in any thread. On a loop that is closed nothing is called."""
-    try:
-        if asyncio.get_running_loop() is loop:
-            return clock.call_at(loop, when, callback)
-    except RuntimeError:
-        pass
-    later = _Later(callback)
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(clock.call_at, loop, when, later)
-    return later

@@ -87,6 +87,12 @@ async def run(hooks: Hooks, hook: str) -> None:
         await result
 
 
+async def locked(function: Callable[[Any], Any]) -> Any:
+    """A turn, without a session."""
+    result = function(None)
+    return await result if asyncio.iscoroutine(result) else result
+
+
 EACH = pytest.mark.parametrize("hook", [*SESSION_HOOKS, *SERVER_HOOKS])
 ERRORS = pytest.mark.parametrize(
     "error", [ValueError("broken"), SystemExit(3), KeyError("x")], ids=repr
@@ -260,15 +266,15 @@ async def test_a_directory_without_hooks_has_none_to_run(tmp_path: Path, heard: 
     hooks = heard.hooks(load(tmp_path).application)
     for hook in (*SERVER_HOOKS, *SESSION_HOOKS):
         await run(hooks, hook)
-    assert hooks.process_request(None) == {}
+    assert await hooks.process_request(None) == {}
     assert heard.events == []
 
 
-def test_process_request_of_a_directory_is_asked(
+async def test_process_request_of_a_directory_is_asked(
     heard: Heard, directory: Callable[..., Application]
 ) -> None:
     application = directory("def process_request(request):\n    return {'user': request}\n")
-    assert heard.hooks(application).process_request("ada") == {"user": "ada"}
+    assert await heard.hooks(application).process_request("ada") == {"user": "ada"}
 
 
 # --- process_request ------------------------------------------------------------------------------
@@ -286,19 +292,21 @@ class Answering(Handler):
         return answer
 
 
-def test_what_the_handlers_make_of_a_request_is_merged_and_the_last_one_wins(heard: Heard) -> None:
+async def test_what_the_handlers_make_of_a_request_is_merged_and_the_last_one_wins(
+    heard: Heard,
+) -> None:
     application = Application(
         Answering({"a": 1, "b": 1}), Handler(), Answering({"b": 2}), Answering({"c": 3})
     )
-    assert heard.hooks(application).process_request(None) == {"a": 1, "b": 2, "c": 3}
+    assert await heard.hooks(application).process_request(None) == {"a": 1, "b": 2, "c": 3}
 
 
 @pytest.mark.parametrize("bad", [ValueError("broken"), SystemExit(1), None, 5], ids=repr)
-def test_a_handler_that_fails_on_a_request_is_counted_and_the_others_are_heard(
+async def test_a_handler_that_fails_on_a_request_is_counted_and_the_others_are_heard(
     heard: Heard, bad: Any
 ) -> None:
     application = Application(Answering({"a": 1}), Answering(bad), Answering({"c": 3}))
-    assert heard.hooks(application).process_request(None) == {"a": 1, "c": 3}
+    assert await heard.hooks(application).process_request(None) == {"a": 1, "c": 3}
     assert [hook for _, hook, _ in heard.failures] == ["process_request"]
     assert heard.counters[HookFailed] == 1
 
@@ -344,9 +352,9 @@ async def test_an_overridden_hook_that_fails_is_counted(heard: Heard) -> None:
     assert heard.failures == [("/app", "on_session_created", "ValueError('broken')")]
 
 
-def test_an_overridden_process_request_is_asked_once(heard: Heard) -> None:
+async def test_an_overridden_process_request_is_asked_once(heard: Heard) -> None:
     hooks = heard.hooks(Own([], Answering({"a": 1})))
-    assert hooks.process_request("r") == {"a": 1, "own": "r"}
+    assert await hooks.process_request("r") == {"a": 1, "own": "r"}
 
 
 async def test_an_application_may_override_a_server_hook(heard: Heard) -> None:
@@ -373,7 +381,9 @@ async def test_a_documents_own_callback_runs_to_its_end(heard: Heard, waits: boo
         await asyncio.sleep(0)
         got.append(context)
 
-    await heard.hooks(Application()).document_destroyed(waiting if waits else got.append, CONTEXT)
+    await heard.hooks(Application()).document_destroyed(
+        waiting if waits else got.append, CONTEXT, locked
+    )
     assert got == [CONTEXT]
     assert heard.events == []
 
@@ -390,5 +400,7 @@ async def test_a_documents_own_callback_that_fails_is_counted(
         await asyncio.sleep(0)
         raise error
 
-    await heard.hooks(Application()).document_destroyed(waiting if waits else plain, CONTEXT)
+    await heard.hooks(Application()).document_destroyed(
+        waiting if waits else plain, CONTEXT, locked
+    )
     assert heard.failures == [("/app", "doc.on_session_destroyed", repr(error))]

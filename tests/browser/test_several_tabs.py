@@ -12,7 +12,7 @@ from bokeh.layouts import column
 from bokeh.models.widgets import Button, Div, Slider
 from playwright.async_api import BrowserContext
 
-from hyperfocal.session.settling import QUIET_S
+from hyperfocal.publishing.conflicts import QUIET_S
 from tests.browser.conftest import Tab
 from tests.support.proxy import Proxy
 from tests.support.serving import running, until

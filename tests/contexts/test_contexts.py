@@ -280,7 +280,7 @@ async def test_failing_hooks_are_reported_and_hurt_nobody() -> None:
     log: list[str] = []
     bench = Bench(Application(Broken(), Hooked(log)))
     bench.app.run_load_hook()
-    assert bench.app.process_request(SessionRequest()) == {}
+    assert await bench.app.process_request(SessionRequest()) == {}
     await bench.app.create_session_if_needed("a")
     await bench.app.close()
     assert log == ["loaded", "created a False", "build", "destroyed a", "unloaded"]

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperfocal.document import apply_patch, decode_patch
+from hyperfocal.publishing.conflicts import QUIET_S
 from hyperfocal.session import Session
-from hyperfocal.session.settling import QUIET_S
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperfocal.errors import UnknownCallbackError
-from hyperfocal.session import Timer, TimerKind, Timers
+from hyperfocal.session import Ended, Timer, TimerKind, Timers
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
 
@@ -23,6 +23,7 @@ class Bench:
         self.late: list[str] = []
         self.failures: list[BaseException] = []
         self.runs: list[float] = []
+        self.tasks: list[asyncio.Task[None]] = []
         self.timers = Timers(
             asyncio.get_running_loop(),
             self.clock,
@@ -32,9 +33,28 @@ class Bench:
             started=started,
         )
 
-    def run(self, timer: Timer) -> Awaitable[None] | None:
+    def run(self, timer: Timer, ended: Ended) -> None:
+        if not self.timers.begin(timer):
+            ended(None)
+            return
         result = timer.callback()
-        return result if inspect.isawaitable(result) else None
+        if not inspect.isawaitable(result):
+            ended(None)
+            return
+        task = asyncio.ensure_future(self.finish(result, ended))
+        self.tasks.append(task)
+
+    async def finish(self, result: Awaitable[None], ended: Ended) -> None:
+        try:
+            await result
+        except BaseException as error:
+            ended(error)
+        else:
+            ended(None)
+
+    def cancel(self) -> None:
+        for task in self.tasks:
+            task.cancel()
 
     def beat(self) -> None:
         self.runs.append(round(self.clock.monotonic() - self.start, 6))
@@ -176,23 +196,25 @@ async def test_a_timer_that_is_removed_while_it_runs_does_not_run_again() -> Non
 
 async def test_adding_and_removing_from_another_thread_is_safe() -> None:
     bench = Bench()
-    ran = asyncio.Event()
     loop_thread = threading.get_ident()
     seen: list[int] = []
 
     def note() -> None:
         seen.append(threading.get_ident())
-        ran.set()
 
-    def elsewhere() -> None:
+    def elsewhere() -> int:
         bench.timers.add("a", TimerKind.NEXT_TICK, note)
         bench.timers.add("b", TimerKind.TIMEOUT, bench.beat, 1.0)
+        bench.timers.add("c", TimerKind.TIMEOUT, note, 1.0)
         bench.timers.remove("b")
+        return threading.get_ident()
 
-    await asyncio.to_thread(elsewhere)
-    await asyncio.wait_for(ran.wait(), 5)
+    # The next tick need not wait for the loop; whoever runs the callback decides where.
+    thread = await asyncio.to_thread(elsewhere)
+    assert seen == [thread]
+    await settle()
     await bench.clock.advance(2)
-    assert seen == [loop_thread]
+    assert seen == [thread, loop_thread]
     assert bench.runs == []
 
 
@@ -230,7 +252,11 @@ async def test_runs_that_have_begun_can_be_cancelled_at_the_end() -> None:
     bench.timers.add("a", TimerKind.NEXT_TICK, endless)
     await settle()
     bench.timers.close()
-    await bench.timers.wait_closed()
+    waiting = asyncio.ensure_future(bench.timers.wait_closed(1.0, bench.cancel))
+    await bench.clock.advance(0.9)
+    assert ended == []
+    await bench.clock.advance(0.2)
+    await waiting
     assert ended == ["cancelled"]
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from bokeh.application.application import Application, ServerContext, SessionContext
 
-from hyperfocal.document import Document, request_hook, session_hook
-from hyperfocal.engine import Engine, Owner
+from hyperfocal.document import request_hook, session_hook
+from hyperfocal.engine import Engine, InlineEngine, Owner
 from hyperfocal.telemetry import HookFailed, Telemetry
 
 __all__ = ("Hooks",)
@@ -34,7 +34,8 @@ class Hooks:
         application: whose handlers' hooks they are.
         telemetry: hears of failures.
         url: the application's URL path.
-        engine: gives the engine that runs them.
+        engine: gives the engine that runs them; by default they run on the loop of the caller.
+        has_threads: that engine has threads.
     """
 
     def __init__(
@@ -42,12 +43,15 @@ class Hooks:
         application: Application,
         telemetry: Telemetry,
         url: str,
-        engine: Callable[[], Engine],
+        engine: Callable[[], Engine] | None = None,
+        *,
+        has_threads: bool = False,
     ) -> None:
         self._application = application
         self._telemetry = telemetry
         self._url = url
-        self._engine = engine
+        self._engine = engine if engine is not None else _inline
+        self._has_threads = has_threads
 
     def _receivers(self, hook: str) -> list[Any]:
         """Who is asked: the handlers in order, or an application that has its own way."""
@@ -64,9 +68,8 @@ class Hooks:
         return self._start("on_server_unloaded", context)
 
     def _start(self, hook: str, context: ServerContext) -> list[Awaitable[None]]:
-        engine = self._engine()
         calls = [partial(getattr(one, hook), context) for one in self._receivers(hook)]
-        if engine.has_threads:
+        if self._has_threads:
             return [self._guarded(hook, call) for call in calls]
         pending: list[Awaitable[None]] = []
         for call in calls:
@@ -131,7 +134,7 @@ class Hooks:
         self,
         callback: Callable[[SessionContext], Any],
         context: SessionContext,
-        locked: Callable[[Callable[[Document], Any]], Awaitable[Any]],
+        locked: Callable[[Callable[[Any], Any]], Awaitable[Any]],
     ) -> None:
         """Run one ``doc.on_session_destroyed`` callback, in a turn: ``locked`` gives one."""
         hook = "doc.on_session_destroyed"
@@ -161,6 +164,10 @@ class Hooks:
         event = HookFailed(self._url, hook, error)
         owner = Owner("", self._url, f"hook {hook}")
         await self._engine().call(owner, partial(self._telemetry.emit, event))
+
+
+def _inline() -> Engine:
+    return InlineEngine(asyncio.get_running_loop())
 
 
 async def _of(awaitable: Awaitable[Any]) -> Any:

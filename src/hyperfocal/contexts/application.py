@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import secrets
 from collections.abc import Awaitable, Mapping
+from contextvars import copy_context
 from typing import Any
 
 from bokeh.application.application import Application
@@ -20,7 +21,7 @@ from hyperfocal.config import Settings
 from hyperfocal.contexts.making import SessionMaker
 from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import no_document
-from hyperfocal.engine import Builds, Engine, InlineEngine, Mailbox, Owner
+from hyperfocal.engine import Builds, Coroutines, Engine, InlineEngine, Mailbox, Owner
 from hyperfocal.errors import NoEventLoopError
 from hyperfocal.session import (
     Admission,
@@ -88,13 +89,20 @@ class ApplicationContext:
         )
         self._given_engine = engine
         self._mailbox: Mailbox | None = None
+        self._coroutines: Coroutines | None = None
         self._hooks = self._hooks_of(application)
         self._server_context = BokehServerContext(self)
         self._maker = SessionMaker(self, self._telemetry, self._clock, builds, admission)
         self._registry = SessionRegistry(self._maker.destroy)
 
     def _hooks_of(self, application: Application) -> Hooks:
-        return Hooks(application, self._telemetry, self._name, lambda: self._engine)
+        return Hooks(
+            application,
+            self._telemetry,
+            self._name,
+            lambda: self._engine,
+            has_threads=self._given_engine is not None and self._given_engine.has_threads,
+        )
 
     @property
     def _engine(self) -> Engine:
@@ -298,6 +306,7 @@ class ApplicationContext:
 
     def _make_timers(self) -> Timers:
         engine = self._engine
+        self._coroutines = Coroutines(engine)
         self._mailbox = engine.mailbox(Owner("", self._name, f"callbacks of {self._name}"))
         return Timers(
             engine.loop, self._clock, self._run_timer, self._timer_failed, self._timer_late
@@ -314,18 +323,26 @@ class ApplicationContext:
                 if not timers.begin(timer):
                     ended(None)
                     return
-                with no_document():
-                    result = timer.callback()
-                    if inspect.isawaitable(result):
-                        self._engine.spawn(self._await_callback(result, ended))
-                    else:
-                        ended(None)
+                timer.context.run(self._call, timer, ended)
             except BaseException as error:  # CancelledError and KeyboardInterrupt are its own
                 ended(error)
             finally:
                 mailbox.release()
 
         mailbox.post(job)
+
+    def _call(self, timer: Timer, ended: Ended) -> None:
+        assert self._coroutines is not None
+        with no_document():
+            result = timer.callback()
+            if inspect.isawaitable(result):
+                self._coroutines.spawn(self._await_callback(result, ended), copy_context())
+            else:
+                ended(None)
+
+    def _cancel_callbacks(self) -> None:
+        if self._coroutines is not None:
+            self._coroutines.cancel()
 
     @staticmethod
     async def _await_callback(result: Awaitable[Any], ended: Ended) -> None:

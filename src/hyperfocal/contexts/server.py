@@ -124,4 +124,6 @@ class BokehServerContext(ServerContext):
     async def _remove_all(self) -> None:
         if self._timers is not None:
             self._timers.close()
-            await self._timers.wait_closed(_GRACE_S, lambda: None)
+            application_context = self._application_context()
+            assert application_context is not None
+            await self._timers.wait_closed(_GRACE_S, application_context._cancel_callbacks)

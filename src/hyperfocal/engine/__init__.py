@@ -5,7 +5,7 @@ Knows nothing of Bokeh. ``docs/architecture.md`` has the plan.
 
 from hyperfocal.engine.builds import Builds
 from hyperfocal.engine.crew import Crew, ThreadLimits, Worker
-from hyperfocal.engine.engine import Engine, InlineEngine, Outcome, ThreadedEngine
+from hyperfocal.engine.engine import Coroutines, Engine, InlineEngine, Outcome, ThreadedEngine
 from hyperfocal.engine.mailbox import Job, Mailbox, Owner, Scheduler
 from hyperfocal.engine.stacks import describe, frame_of
 from hyperfocal.engine.threadloop import ThreadLoop
@@ -14,6 +14,7 @@ from hyperfocal.engine.watchdog import Watchdog
 
 __all__ = (
     "Builds",
+    "Coroutines",
     "Crew",
     "Engine",
     "InlineEngine",

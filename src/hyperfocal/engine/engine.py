@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import inspect
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from hyperfocal.engine.application_loop import ApplicationLoop
@@ -17,7 +18,7 @@ from hyperfocal.engine.crew import ThreadLimits
 from hyperfocal.engine.mailbox import Mailbox, Owner
 from hyperfocal.engine.threads import Sink, TurnThreads
 
-__all__ = ("Engine", "InlineEngine", "Outcome", "ThreadedEngine")
+__all__ = ("Coroutines", "Engine", "InlineEngine", "Outcome", "ThreadedEngine")
 
 _T = TypeVar("_T")
 
@@ -101,14 +102,29 @@ class Engine(ABC):
         future = asyncio.run_coroutine_threadsafe(_of(awaitable), self.application_loop)
         return await asyncio.wrap_future(future)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have a coroutine run on the application loop, in this context. From any thread."""
-        loop = self.application_loop
-        if _running() is loop:
-            _own(loop.create_task(work))
-        else:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(lambda: _own(loop.create_task(work)))
+
+class Coroutines:
+    """Coroutines of one owner that run on the application loop. Safe from any thread.
+
+    Args:
+        engine: whose loop that is.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: set[concurrent.futures.Future[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None], context: Context) -> None:
+        """Run a coroutine in a copy of the context."""
+        loop = self._engine.application_loop
+        future = context.copy().run(asyncio.run_coroutine_threadsafe, work, loop)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+
+    def cancel(self) -> None:
+        """Cancel all."""
+        for future in list(self._running):
+            future.cancel()
 
 
 class InlineEngine(Engine):
@@ -338,12 +354,3 @@ def _running() -> asyncio.AbstractEventLoop | None:
 
 async def _of(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
-#: Tasks that nobody else refers to.
-_tasks: set[asyncio.Task[Any]] = set()
-
-
-def _own(task: asyncio.Task[Any]) -> None:
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)

@@ -61,7 +61,7 @@ class SessionCallbacks:
 
     async def wait_closed(self, grace_s: float) -> None:
         """Wait so many seconds for callbacks that run, then cancel what awaits something."""
-        await self._timers.wait_closed(grace_s, self._turns.cancel_coroutines)
+        await self._timers.wait_closed(grace_s, self._turns.coroutines.cancel)
 
     def add(self, callback: Any) -> None:
         """Start a timer for one of Bokeh's session callback objects. From any thread."""
@@ -81,7 +81,11 @@ class SessionCallbacks:
         if getattr(timer.callback, "nolock", False):
             self._run_unlocked(timer, ended)
         else:
-            self._turns.post(partial(self._in_turn, timer, ended), gone=partial(ended, None))
+            self._turns.post(
+                partial(self._in_turn, timer, ended),
+                gone=partial(ended, None),
+                context=timer.context,
+            )
 
     # --- with the document -----------------------------------------------------------------------
 
@@ -119,8 +123,9 @@ class SessionCallbacks:
             # Panel's, or given to Panel: it has the document while it runs, not while it waits.
             if self._timers.begin(timer):
                 in_threads = stands_for(inner_of(callback)) is not None
-                self._turns.spawn(
-                    self._awaited(Stepping(self._turns, callback, in_threads=in_threads), ended)
+                self._turns.coroutines.spawn(
+                    self._awaited(Stepping(self._turns, callback, in_threads=in_threads), ended),
+                    timer.context,
                 )
             else:
                 ended(None)
@@ -132,9 +137,9 @@ class SessionCallbacks:
                 if not self._timers.begin(timer):
                     ended(None)
                     return
-                result = self._outside(callback)
+                result = timer.context.run(self._outside, callback)
                 if inspect.isawaitable(result):
-                    self._turns.spawn(self._await_outside(result, ended))
+                    self._turns.coroutines.spawn(self._await_outside(result, ended), timer.context)
                 else:
                     ended(None)
             except BaseException as error:

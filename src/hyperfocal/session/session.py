@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from hyperfocal.clock import Clock, TimerHandle, call_at_from_anywhere
+from hyperfocal.clock import Clock, Later, TimerHandle
 from hyperfocal.document import (
     Change,
     Document,
@@ -330,12 +330,16 @@ class Session:
         """Run ``func(*args, **kw)`` in a turn: the older spelling, for existing applications."""
         return await self.with_locked_document(lambda _: func(*args, **kw))
 
-    def _lasts(self, turn: Turn) -> None:
-        """A turn is known to last. From any thread."""
+    def _lasts(self, turn: Turn) -> TimerHandle | None:
+        """A turn is known to last: a coroutine holds it, and calls, or the I/O loop calls."""
         limit = self._warn_long_turn_s
-        if limit:
-            when = self.clock.monotonic() + limit
-            call_at_from_anywhere(self.clock, self.loop, when, partial(self._long, turn))
+        if not limit:
+            return None
+        loop = turn.task.get_loop() if turn.task is not None else self.loop
+        when = self.clock.monotonic() + limit
+        if turn.task is not None:
+            return self.clock.call_at(loop, when, partial(self._long, turn))
+        return Later.at(self.clock, loop, when, partial(self._long, turn))
 
     def _long(self, turn: Turn) -> None:
         if self.turns.now is turn:
@@ -377,7 +381,7 @@ class Session:
         def look() -> None:
             self.post(self._tell_again)
 
-        return call_at_from_anywhere(self.clock, self.loop, when, look)
+        return Later.at(self.clock, self.loop, when, look)
 
     def _tell_again(self, turn: Turn) -> None:
         """Clients may have crossed the server's changes: tell them how things stand."""

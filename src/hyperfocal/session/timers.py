@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Hashable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -53,6 +54,8 @@ class Timer:
     #: When it is due next, on the monotonic clock.
     due: float = 0.0
     handle: TimerHandle | asyncio.Handle | None = field(default=None, repr=False)
+    #: What the callback sees of context variables: what whoever has added it saw.
+    context: Context = field(default_factory=copy_context, repr=False)
     removed: bool = False
     #: Runs in a row that took longer than the period.
     late_runs: int = 0
@@ -203,9 +206,8 @@ class Timers:
             if not self._runs:
                 return True
             quiet = self._quiet = asyncio.Event()
-        timer = self._clock.call_at(self._loop, self._clock.monotonic() + seconds, quiet.set)
-        await quiet.wait()
-        timer.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(quiet.wait(), seconds)
         return not self._runs
 
     def _is_on_loop(self) -> bool:

@@ -11,6 +11,7 @@ from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+from hyperfocal.clock import TimerHandle
 from hyperfocal.document import Document, Model, enter_document, leave_document
 from hyperfocal.engine import frame_of
 from hyperfocal.publishing import Progress
@@ -80,6 +81,7 @@ class Turn:
         task: the task that holds the turn, ``None`` when a thread holds it.
         thread: the identity of the thread that holds it, ``None`` when a task does.
         awaited: what callbacks have given that is to be awaited before the turn ends.
+        warning: has telemetry hear of it if it goes on for long.
         progress: lets out what a turn that lasts has changed so far.
     """
 
@@ -95,6 +97,7 @@ class Turn:
         "progress",
         "task",
         "thread",
+        "warning",
     )
 
     def __init__(self, host: TurnHost, document: Document, originator: object | None) -> None:
@@ -106,6 +109,7 @@ class Turn:
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.progress: Progress | None = None
+        self.warning: TimerHandle | None = None
         self.outer: weakref.ReferenceType[Turn] | None = None
         self._tokens: tuple[Token[Any], Token[Any]] | None = None
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import inspect
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TypeAlias, TypeVar
 
-from hyperfocal.clock import Clock
+from hyperfocal.clock import Clock, TimerHandle
 from hyperfocal.document import Document
-from hyperfocal.engine import Engine, Mailbox, Outcome, Owner, ThreadLoop
+from hyperfocal.engine import Coroutines, Engine, Mailbox, Outcome, Owner, ThreadLoop
 from hyperfocal.errors import SessionGoneError, TurnReentryError
 from hyperfocal.publishing import Progress, Publisher
 from hyperfocal.session.turn import Turn, current_turn, turns_around
@@ -41,11 +40,12 @@ class Turns:
         owner: on whose account.
         publisher: says what turns have changed.
         clock: tells the time.
-        lasting: called with a turn that is known to last.
+        lasting: called with a turn that is known to last; what it gives is called off at the end.
 
     Attributes:
         now: the turn that runs.
         mailbox: the session's.
+        coroutines: those of the session's callbacks.
         closed: there are no more turns.
     """
 
@@ -57,12 +57,13 @@ class Turns:
         owner: Owner,
         publisher: Publisher,
         clock: Clock,
-        lasting: Callable[[Turn], None],
+        lasting: Callable[[Turn], TimerHandle | None],
     ) -> None:
         self.session_id = session_id
         self.engine = engine
         self.mailbox: Mailbox = engine.mailbox(owner)
         self.mailbox.on_lasting = self._lasts
+        self.coroutines = Coroutines(engine)
         self.now: Turn | None = None
         self.closed = False
         self._document = document
@@ -71,7 +72,6 @@ class Turns:
         self._told_lasting = lasting
         #: What callbacks see of context variables: what others of the session have set.
         self._context = Context()
-        self._coroutines: set[concurrent.futures.Future[None]] = set()
 
     # --- turns of plain code ---------------------------------------------------------------------
 
@@ -80,6 +80,7 @@ class Turns:
         call: TurnCall,
         originator: object | None = None,
         gone: Callable[[], None] | None = None,
+        context: Context | None = None,
     ) -> None:
         """Have ``call`` run in a turn.
 
@@ -88,10 +89,12 @@ class Turns:
                 application loop.
             originator: see ``Turn``.
             gone: called instead when the session is over.
+            context: what it sees of context variables; by default what others of the session have
+                set.
         """
 
         def job() -> None:
-            self.take(call, originator, gone)
+            self.take(call, originator, gone, context)
 
         self.mailbox.post(job)
 
@@ -100,6 +103,7 @@ class Turns:
         call: TurnCall,
         originator: object | None = None,
         gone: Callable[[], None] | None = None,
+        context: Context | None = None,
     ) -> bool:
         """The same, now. In a job of the mailbox, which ends with the turn.
 
@@ -113,14 +117,16 @@ class Turns:
             return False
         turn = self._begin(originator)
         rest: Coroutine[Any, Any, None] | None = None
+        if context is None:
+            context = self._context
         try:
-            rest = self._context.run(self._within, turn, call)
+            rest = context.run(self._within, turn, call)
         finally:
             if rest is None:  # not before the context is left: the next turn enters it
                 self.ended(turn)
         if rest is None:
             return True
-        self.spawn(self._finish(turn, rest))
+        self.coroutines.spawn(self._finish(turn, rest), context)
         return False
 
     def _within(self, turn: Turn, call: TurnCall) -> Coroutine[Any, Any, None] | None:
@@ -141,19 +147,6 @@ class Turns:
         with turn:
             turn.may_last()
             await rest
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine of the session on the application loop, until ``cancel_coroutines``."""
-        future = self._context.copy().run(
-            asyncio.run_coroutine_threadsafe, work, self.engine.application_loop
-        )
-        self._coroutines.add(future)
-        future.add_done_callback(self._coroutines.discard)
-
-    def cancel_coroutines(self) -> None:
-        """Cancel what runs on the application loop."""
-        for future in list(self._coroutines):
-            future.cancel()
 
     async def run(self, call: Callable[[Turn], _T]) -> _T:
         """Run plain code in a turn, in a context like the caller's, and give what it gives.
@@ -350,11 +343,13 @@ class Turns:
         self.now = None
         if turn.progress is not None:  # after that: see _lasts
             turn.progress.end()
+        if turn.warning is not None:
+            turn.warning.cancel()
         self.mailbox.release()
 
     def make_progress(self, turn: Turn) -> Progress:
         """See ``TurnHost``."""
-        self._told_lasting(turn)
+        turn.warning = self._told_lasting(turn)
         return Progress(
             self._publisher,
             self._document,
@@ -376,6 +371,8 @@ class Turns:
         turn.progress = progress
         if self.now is not turn:  # it has ended meanwhile, perhaps without having seen it
             progress.end()
+            if turn.warning is not None:
+                turn.warning.cancel()
             return
         if self._publisher.changes:
             self._peek(progress)

@@ -9,7 +9,7 @@ import gc
 import types
 from typing import Any
 
-from hyperfocal.engine import frame_of
+from hyperfocal.engine import Outcome, frame_of
 
 __all__ = ("waits_for",)
 
@@ -22,6 +22,7 @@ _LOOKED_INTO = (
     types.CellType,
     tuple,
     asyncio.TaskGroup,
+    Outcome,
 )
 _MAX_STEPS = 500
 

