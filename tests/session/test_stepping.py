@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,53 +14,49 @@ from bokeh.models.widgets import Div
 
 from hyperfocal.clock import SystemClock
 from hyperfocal.document import new_document
+from hyperfocal.engine import ThreadedEngine
 from hyperfocal.errors import OutsideTurnError
-from hyperfocal.session import Execution, Habit, Session, Thresholds
+from hyperfocal.session import Session
 from hyperfocal.session.stepping import Stepping
 from hyperfocal.telemetry import Telemetry
+from tests.support.engines import Gate, threaded
 from tests.support.serving import until
 
 
 class Bench:
-    """A live session with a Div, and a habit of running in threads."""
+    """A live session with a Div, whose plain code runs in threads."""
 
-    def __init__(self) -> None:
-        clock, telemetry, never = SystemClock(), Telemetry(), Thresholds(-1.0)
-        self.execution = Execution(2, 0, never, never, clock, telemetry)
+    def __init__(self, engine: ThreadedEngine) -> None:
         self.div = Div(text="")
         document = new_document()
         document.add_root(self.div)
-        loop = asyncio.get_running_loop()
         self.session = Session(
             "an-id",
             document,
-            loop=loop,
-            clock=clock,
-            telemetry=telemetry,
-            execution=self.execution,
+            loop=asyncio.get_running_loop(),
+            clock=SystemClock(),
+            telemetry=Telemetry(),
+            engine=engine,
         )
         self.session.go_live()
-        self.slow = Habit("slow", "slow", never, lambda *_: None)
 
     def start(
-        self, coroutine: Coroutine[Any, Any, Any], habit: Habit | None = None
+        self, function: Callable[[], Coroutine[Any, Any, Any]], *, in_threads: bool = False
     ) -> asyncio.Task[Any]:
         async def run() -> Any:
-            return await Stepping(self.session, coroutine, habit)
+            return await Stepping(self.session.turns, function, in_threads=in_threads)
 
         return asyncio.create_task(run())
 
 
 @asynccontextmanager
 async def benched() -> AsyncGenerator[Bench]:
-    bench = Bench()
-    try:
+    async with threaded() as engine:
+        bench = Bench(engine)
         yield bench
-    finally:
         if not bench.session.destroyed:
             bench.session.begin_closing()
             await bench.session.destroy()
-        bench.execution.close()
 
 
 async def test_each_step_has_the_document_and_waiting_does_not() -> None:
@@ -74,7 +70,7 @@ async def test_each_step_has_the_document_and_waiting_does_not() -> None:
             bench.div.text = "second"
             return "done"
 
-        task = bench.start(work())
+        task = bench.start(work)
         await until(lambda: bench.div.text == "first")
         turn = bench.session.turn_nowait()
         assert turn is not None  # nobody has it
@@ -96,36 +92,31 @@ async def test_a_step_happens_within_a_turn_that_waits_on_the_loop() -> None:
             said.set()
 
         async with bench.session.turn() as turn:
-            await asyncio.wait_for(bench.start(tell()), 10)
+            await asyncio.wait_for(bench.start(tell), 10)
             assert said.is_set()
             assert bench.div.text == "told"
-            assert bench.session.turn_now is turn
+            assert bench.session.turns.now is turn
 
 
 async def test_a_step_waits_for_a_thread_that_has_the_document() -> None:
     async with benched() as bench:
-        go, here = threading.Event(), threading.Event()
+        gate = Gate()
         order: list[str] = []
 
-        def slow() -> None:
-            here.set()
-            assert go.wait(10)
+        def slow(turn: Any) -> None:
+            gate()
             order.append("thread")
 
         async def work() -> None:
             order.append("step")
 
-        async def in_turn() -> None:
-            async with bench.session.turn() as turn:
-                await bench.session.in_thread(turn, bench.slow, slow)
-
-        turn_task = asyncio.create_task(in_turn())
-        await until(here.is_set)
-        task = bench.start(work())
+        turn_task = asyncio.create_task(bench.session.turns.run(slow))
+        await gate.until_begun()
+        task = bench.start(work)
         for _ in range(20):
             await asyncio.sleep(0)
         assert order == []
-        go.set()
+        gate.may_end.set()
         await asyncio.gather(turn_task, task)
         assert order == ["thread", "step"]
 
@@ -141,7 +132,7 @@ async def test_steps_of_slow_code_are_taken_in_threads() -> None:
                 await asyncio.sleep(0.001)
             return bench.div.text
 
-        assert await bench.start(work(), bench.slow) == "..."
+        assert await bench.start(work, in_threads=True) == "..."
         assert threading.get_ident() not in threads
 
 
@@ -152,10 +143,10 @@ async def test_what_is_raised_reaches_whoever_awaits_it() -> None:
             await asyncio.sleep(0)
             raise ValueError("a mistake")
 
-        for habit in (None, bench.slow):
+        for in_threads in (False, True):
             with pytest.raises(ValueError, match="a mistake"):
-                await bench.start(fails(), habit)
-        assert bench.session.turn_now is None
+                await bench.start(fails, in_threads=in_threads)
+        assert bench.session.turns.now is None
 
 
 async def test_a_cancelled_coroutine_ends_with_the_document() -> None:
@@ -169,7 +160,7 @@ async def test_a_cancelled_coroutine_ends_with_the_document() -> None:
             finally:
                 bench.div.text = "ended"
 
-        task = bench.start(work())
+        task = bench.start(work)
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -179,7 +170,7 @@ async def test_a_cancelled_coroutine_ends_with_the_document() -> None:
 
 async def test_a_coroutine_that_waits_for_the_document_hears_of_its_cancellation() -> None:
     async with benched() as bench:
-        resume, go, here = asyncio.Event(), threading.Event(), threading.Event()
+        resume, gate = asyncio.Event(), Gate()
 
         async def work() -> None:
             try:
@@ -189,25 +180,17 @@ async def test_a_coroutine_that_waits_for_the_document_hears_of_its_cancellation
                 bench.div.text = "cancelled"
                 raise
 
-        def slow() -> None:
-            here.set()
-            assert go.wait(10)
-
-        async def in_turn() -> None:
-            async with bench.session.turn() as turn:
-                await bench.session.in_thread(turn, bench.slow, slow)
-
-        task = bench.start(work())
+        task = bench.start(work)
         await asyncio.sleep(0)
-        turn_task = asyncio.create_task(in_turn())
-        await until(here.is_set)
+        turn_task = asyncio.create_task(bench.session.turns.run(gate))
+        await gate.until_begun()
         resume.set()
         for _ in range(5):
             await asyncio.sleep(0)  # it waits for the thread's turn now
         task.cancel()
         for _ in range(5):
             await asyncio.sleep(0)
-        go.set()
+        gate.may_end.set()
         await turn_task
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -227,7 +210,7 @@ async def test_a_coroutine_in_a_thread_hears_of_its_cancellation() -> None:
                 bench.div.text = "cancelled"
                 raise
 
-        task = bench.start(work(), bench.slow)
+        task = bench.start(work, in_threads=True)
         await until(here.is_set)
         task.cancel()
         await asyncio.sleep(0)
@@ -249,7 +232,7 @@ async def test_a_coroutine_goes_no_further_than_its_session() -> None:
             finally:
                 ended = True
 
-        task = bench.start(work())
+        task = bench.start(work)
         await asyncio.sleep(0)
         bench.session.begin_closing()
         await bench.session.destroy()

@@ -9,56 +9,31 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from bokeh.document.events import ModelChangedEvent
 from bokeh.io import curdoc
 from bokeh.layouts import column
 from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div, Slider
 
-from hyperfocal.clock import SystemClock
 from hyperfocal.document import new_document
-from hyperfocal.session import Execution, Session, Thresholds, current_turn
-from hyperfocal.session.progress import INTERVAL_S
+from hyperfocal.engine import ThreadedEngine
+from hyperfocal.publishing.progress import INTERVAL_S
+from hyperfocal.session import Session, current_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
+from tests.support.engines import Gate, Steps, threaded
 from tests.support.peers import Peer
 from tests.support.serving import Events, until
-
-
-class Steps:
-    """Plain code in a thread that goes on step by step, as the test says."""
-
-    def __init__(self, *steps: Callable[[], Any]) -> None:
-        self._steps = steps
-        self._go = threading.Semaphore(0)
-        self._at = 0
-        self.done = 0
-
-    def __call__(self, *_: Any) -> None:
-        for number, step in enumerate(self._steps):
-            assert self._go.acquire(timeout=10)
-            step()
-            self.done = number + 1
-        assert self._go.acquire(timeout=10)
-
-    async def step(self) -> None:
-        """Let it take its next step, and wait until it has; or let it end."""
-        self._go.release()
-        self._at += 1
-        if self._at <= len(self._steps):
-            await until(lambda: self.done == self._at)
-            await settle()
 
 
 class Bench:
     """A live session whose plain code runs in threads, on a clock that is moved by hand."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, engine: ThreadedEngine, **changes: Any) -> None:
         self.clock = ManualClock()
         self.events = Events()
         telemetry = Telemetry(self.events)
-        never = Thresholds(-1.0)  # nothing ever is quick
-        self.execution = Execution(4, 0, never, never, SystemClock(), telemetry)
         self.document = new_document()
         self.slider, self.div = Slider(start=0, end=100, value=0), Div(text="")
         self.source = ColumnDataSource(data={"x": [0]})
@@ -70,7 +45,7 @@ class Bench:
             loop=asyncio.get_running_loop(),
             clock=self.clock,
             telemetry=telemetry,
-            execution=self.execution,
+            engine=engine,
             **changes,
         )
         turn = self.session.turn_nowait()
@@ -93,26 +68,32 @@ class Bench:
         await self.clock.advance(INTERVAL_S)
 
 
+@pytest.fixture
+async def engine() -> AsyncGenerator[ThreadedEngine]:
+    async with threaded() as engine:
+        yield engine
+
+
 @asynccontextmanager
 async def running(bench: Bench, *steps: Callable[[], Any]) -> AsyncGenerator[Steps]:
-    """A turn of the session that takes these steps in a thread, and ends afterwards."""
+    """A turn of the session that takes these steps in a thread, and is known to last."""
     code = Steps(*steps)
     task = asyncio.create_task(bench.session.with_locked_document(code))
-    await settle()
+    await until(lambda: bench.session.turns.now and bench.session.turns.now.progress)
     try:
         yield code
     finally:
-        for _ in range(len(steps) + 1):
-            code._go.release()
+        code.finish()
         await task
-        bench.execution.close()
 
 
 # --- turns ------------------------------------------------------------------------------------
 
 
-async def test_the_document_is_the_threads_alone_and_the_event_loop_goes_on() -> None:
-    bench = Bench()
+async def test_the_document_is_the_threads_alone_and_the_event_loop_goes_on(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     async with running(bench) as code:
         assert bench.session.turn_nowait() is None
         waiting = asyncio.create_task(bench.session.with_locked_document(lambda doc: "next"))
@@ -122,27 +103,29 @@ async def test_the_document_is_the_threads_alone_and_the_event_loop_goes_on() ->
         assert await waiting == "next"
 
 
-async def test_curdoc_and_the_turn_are_those_of_the_session() -> None:
-    bench, other = Bench(), Bench()
+async def test_curdoc_and_the_turn_are_those_of_the_session(engine: ThreadedEngine) -> None:
+    bench, other = Bench(engine), Bench(engine)
     seen: list[Any] = []
 
     def look() -> None:
         turn = current_turn()
-        seen.append((curdoc(), turn and turn.session, threading.get_ident()))
+        seen.append((curdoc(), turn and turn.document, threading.get_ident()))
 
     async with running(bench, look) as one, running(other, look) as two:
         await one.step()
         await two.step()
-    assert [(document, session) for document, session, _ in seen] == [
-        (bench.document, bench.session),
-        (other.document, other.session),
+    assert [(document, of_turn) for document, of_turn, _ in seen] == [
+        (bench.document, bench.document),
+        (other.document, other.document),
     ]
     assert threading.get_ident() not in {thread for _, _, thread in seen}
     assert curdoc() not in (bench.document, other.document)
 
 
-async def test_what_code_in_a_thread_raises_and_gives_reaches_its_caller() -> None:
-    bench = Bench()
+async def test_what_code_in_a_thread_raises_and_gives_reaches_its_caller(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
 
     def fail(_: object) -> None:
         raise KeyError("x")
@@ -162,8 +145,8 @@ async def test_what_code_in_a_thread_raises_and_gives_reaches_its_caller() -> No
     )
 
 
-async def test_session_callbacks_run_in_threads_one_after_the_other() -> None:
-    bench = Bench()
+async def test_session_callbacks_run_in_threads_one_after_the_other(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     order: list[str] = []
     ended = threading.Event()
 
@@ -185,8 +168,10 @@ async def test_session_callbacks_run_in_threads_one_after_the_other() -> None:
     assert order == [f"{name} {what}" for name in "abc" for what in ("begins", "ends")]
 
 
-async def test_a_session_callback_that_fails_in_a_thread_is_reported_and_lets_go() -> None:
-    bench = Bench()
+async def test_a_session_callback_that_fails_in_a_thread_is_reported_and_lets_go(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
 
     def fail() -> None:
         raise SystemExit(3)
@@ -200,8 +185,8 @@ async def test_a_session_callback_that_fails_in_a_thread_is_reported_and_lets_go
     assert bench.session.turn_nowait() is not None
 
 
-async def test_a_turn_that_goes_on_for_long_is_told_once() -> None:
-    bench = Bench(warn_long_turn_s=10.0)
+async def test_a_turn_that_goes_on_for_long_is_told_once(engine: ThreadedEngine) -> None:
+    bench = Bench(engine, warn_long_turn_s=10.0)
     async with running(bench):
         await bench.clock.advance(9.9)
         assert not bench.events.of(TurnLong)
@@ -213,8 +198,8 @@ async def test_a_turn_that_goes_on_for_long_is_told_once() -> None:
     assert len(bench.events.of(TurnLong)) == 1
 
 
-async def test_a_turn_that_ends_in_time_is_not_told() -> None:
-    bench = Bench(warn_long_turn_s=10.0)
+async def test_a_turn_that_ends_in_time_is_not_told(engine: ThreadedEngine) -> None:
+    bench = Bench(engine, warn_long_turn_s=10.0)
     async with running(bench):
         await bench.clock.advance(9)
     await bench.clock.advance(60)
@@ -224,8 +209,8 @@ async def test_a_turn_that_ends_in_time_is_not_told() -> None:
 # --- progress of code in threads -----------------------------------------------------------------
 
 
-async def test_what_a_thread_changes_is_seen_while_it_still_runs() -> None:
-    bench = Bench()
+async def test_what_a_thread_changes_is_seen_while_it_still_runs(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     first, second = bench.peer(), bench.peer()
     async with running(bench, bench.say("10 %"), bench.say("20 %")) as code:
         await code.step()
@@ -238,8 +223,8 @@ async def test_what_a_thread_changes_is_seen_while_it_still_runs() -> None:
     assert first.told == second.told == [["10 %"], ["20 %"]]  # and nothing twice
 
 
-async def test_the_end_tells_what_was_not_told_before() -> None:
-    bench = Bench()
+async def test_the_end_tells_what_was_not_told_before(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     change = lambda: setattr(bench.slider, "value", 5)  # noqa: E731
     async with running(bench, bench.say("10 %"), bench.say("20 %"), change) as code:
@@ -250,8 +235,10 @@ async def test_the_end_tells_what_was_not_told_before() -> None:
     assert peer.told == [["10 %"], ["20 %", 5]]
 
 
-async def test_changes_between_two_messages_are_told_in_one_with_their_last_values() -> None:
-    bench = Bench()
+async def test_changes_between_two_messages_are_told_in_one_with_their_last_values(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     async with running(bench, *(bench.say(str(number)) for number in range(20))) as code:
         for _ in range(20):
@@ -261,8 +248,8 @@ async def test_changes_between_two_messages_are_told_in_one_with_their_last_valu
     assert peer.told == [["19"]]
 
 
-async def test_at_most_20_messages_a_second() -> None:
-    bench = Bench()
+async def test_at_most_20_messages_a_second(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     async with running(bench, *(bench.say(str(number)) for number in range(100))) as code:
         for _ in range(100):
@@ -272,8 +259,10 @@ async def test_at_most_20_messages_a_second() -> None:
     assert peer.told[-1] == ["99"]
 
 
-async def test_models_that_come_on_the_way_are_defined_once_and_before_they_are_used() -> None:
-    bench = Bench()
+async def test_models_that_come_on_the_way_are_defined_once_and_before_they_are_used(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     fresh = Div(text="fresh")
     async with running(
@@ -292,8 +281,8 @@ async def test_models_that_come_on_the_way_are_defined_once_and_before_they_are_
     assert changed[0]["new"] == "changed"
 
 
-async def test_rows_that_are_streamed_are_told_once_each() -> None:
-    bench = Bench()
+async def test_rows_that_are_streamed_are_told_once_each(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     stream = lambda: bench.source.stream({"x": [1, 2]})  # noqa: E731
     async with running(bench, stream, stream, stream) as code:
@@ -311,8 +300,8 @@ async def test_rows_that_are_streamed_are_told_once_each() -> None:
     assert list(bench.source.data["x"]) == [0, 1, 2, 1, 2, 1, 2]
 
 
-async def test_who_has_made_a_change_does_not_hear_of_it() -> None:
-    bench = Bench()
+async def test_who_has_made_a_change_does_not_hear_of_it(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     one, other = bench.peer(), bench.peer()
 
     def change() -> None:
@@ -328,8 +317,8 @@ async def test_who_has_made_a_change_does_not_hear_of_it() -> None:
     assert (one.told, other.told) == ([["seven"]], [[7, "seven"]])
 
 
-async def test_held_changes_wait_for_the_end_of_the_hold() -> None:
-    bench = Bench()
+async def test_held_changes_wait_for_the_end_of_the_hold(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     async with running(
         bench,
@@ -346,8 +335,10 @@ async def test_held_changes_wait_for_the_end_of_the_hold() -> None:
         assert peer.told == [["held"]]
 
 
-async def test_nothing_is_told_of_a_document_that_is_in_the_middle_of_a_change() -> None:
-    bench = Bench()
+async def test_nothing_is_told_of_a_document_that_is_in_the_middle_of_a_change(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     fresh = Div(text="fresh")
 
@@ -372,19 +363,21 @@ async def test_nothing_is_told_of_a_document_that_is_in_the_middle_of_a_change()
         ]
 
 
-async def test_encoding_on_the_way_has_a_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_encoding_on_the_way_has_a_credit(
+    engine: ThreadedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A thread that changes much is not slowed down by telling of it."""
-    bench = Bench()
+    bench = Bench(engine)
     peer = bench.peer()
     encoded: list[float] = []
-    so_far = bench.session.broadcast.so_far
+    so_far = bench.session.publisher.so_far
 
-    def costly(turn: Any) -> Any:
+    def costly(*args: Any) -> Any:
         encoded.append(bench.clock.monotonic())
         bench.clock.set(bench.clock.monotonic() + 0.004)
-        return so_far(turn)
+        return so_far(*args)
 
-    monkeypatch.setattr(bench.session.broadcast, "so_far", costly)
+    monkeypatch.setattr(bench.session.publisher, "so_far", costly)
     async with running(bench, *(bench.say(str(number)) for number in range(40))) as code:
         for _ in range(40):
             await code.step()
@@ -394,8 +387,10 @@ async def test_encoding_on_the_way_has_a_credit(monkeypatch: pytest.MonkeyPatch)
     assert peer.told[-1] == ["39"]
 
 
-async def test_what_cannot_be_encoded_waits_for_the_end_and_is_reported_once() -> None:
-    bench = Bench()
+async def test_what_cannot_be_encoded_waits_for_the_end_and_is_reported_once(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     columns: Any = bench.source.data
 
@@ -412,8 +407,8 @@ async def test_what_cannot_be_encoded_waits_for_the_end_and_is_reported_once() -
     assert len(bench.events.of(CallbackFailed)) == 1
 
 
-async def test_a_client_that_leaves_meanwhile_is_told_nothing_more() -> None:
-    bench = Bench()
+async def test_a_client_that_leaves_meanwhile_is_told_nothing_more(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     stays, leaves = bench.peer(), bench.peer()
     async with running(bench, bench.say("1"), bench.say("2")) as code:
         await code.step()
@@ -425,11 +420,56 @@ async def test_a_client_that_leaves_meanwhile_is_told_nothing_more() -> None:
     assert leaves.told == [["1"]]
 
 
+async def test_what_was_changed_before_a_turn_was_known_to_last_is_seen_while_it_sleeps(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
+    peer = bench.peer()
+    gate = Gate()
+
+    def work(_: Any) -> None:
+        bench.div.text = "early"
+        bench.source.data = {"x": [1, 2]}
+        gate()
+
+    task = asyncio.create_task(bench.session.with_locked_document(work))
+    await until(lambda: bench.session.turns.now and bench.session.turns.now.progress)
+    progress = bench.session.turns.now.progress  # type: ignore[union-attr]
+    await until(lambda: progress._ready)  # type: ignore[union-attr]
+    await bench.beat()
+    assert peer.told == [["early", "ColumnDataChanged"]]
+    gate.may_end.set()
+    await task
+    assert peer.told == [["early", "ColumnDataChanged"]]
+
+
+async def test_a_look_that_finds_the_thread_elsewhere_than_before_is_worth_nothing(
+    engine: ThreadedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(engine)
+    peer = bench.peer()
+    async with running(bench) as code:
+        progress = bench.session.turns.now.progress  # type: ignore[union-attr]
+        assert progress is not None
+        bench.session.publisher.changes.add(
+            ModelChangedEvent(bench.document, bench.slider, "value", 0)
+        )
+        monkeypatch.setattr("hyperfocal.publishing.progress._stack", lambda thread: object())
+        await asyncio.to_thread(progress.peek)
+        await bench.beat()
+        assert peer.told == []
+        monkeypatch.undo()
+        await asyncio.to_thread(progress.peek)
+        await bench.beat()
+        assert peer.told == [[0]]
+        await code.step()
+
+
 # --- progress of code that awaits -------------------------------------------------------------
 
 
-async def test_what_async_code_changes_is_seen_at_its_awaits() -> None:
-    bench = Bench()
+async def test_what_async_code_changes_is_seen_at_its_awaits(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     go = asyncio.Event()
 
@@ -440,7 +480,7 @@ async def test_what_async_code_changes_is_seen_at_its_awaits() -> None:
             go.clear()
 
     task = asyncio.create_task(bench.session.with_locked_document(work))
-    await settle()
+    await until(lambda: bench.div.text == "0")
     assert peer.told == []
     await bench.beat()
     assert peer.told == [["0"]]
@@ -454,8 +494,8 @@ async def test_what_async_code_changes_is_seen_at_its_awaits() -> None:
     assert peer.told == [["0"], ["1"], ["2"]]
 
 
-async def test_an_async_session_callback_shows_its_progress_too() -> None:
-    bench = Bench()
+async def test_an_async_session_callback_shows_its_progress_too(engine: ThreadedEngine) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     go = asyncio.Event()
 
@@ -467,7 +507,7 @@ async def test_an_async_session_callback_shows_its_progress_too() -> None:
     callback: Any = work
     async with bench.session.turn():
         bench.document.add_next_tick_callback(callback)
-    await settle()
+    await until(lambda: bench.div.text == "half")
     await bench.beat()
     assert peer.told == [["half"]]
     go.set()
@@ -475,18 +515,20 @@ async def test_an_async_session_callback_shows_its_progress_too() -> None:
     assert peer.told == [["half"], ["whole"]]
 
 
-async def test_a_thread_that_async_code_starts_is_not_encoded_by_another() -> None:
-    bench = Bench()
+async def test_a_thread_that_async_code_starts_is_not_encoded_by_another(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
     peer = bench.peer()
     steps = Steps(bench.say("1"), bench.say("2"))
     encoders: list[int] = []
-    so_far = bench.session.broadcast.so_far
+    so_far = bench.session.publisher.so_far
 
-    def noted(turn: Any) -> Any:
+    def noted(*args: Any) -> Any:
         encoders.append(threading.get_ident())
-        return so_far(turn)
+        return so_far(*args)
 
-    bench.session.broadcast.so_far = noted  # type: ignore[method-assign]
+    bench.session.publisher.so_far = noted  # type: ignore[method-assign]
 
     async def work(_: Any) -> None:
         await asyncio.to_thread(steps)

@@ -233,9 +233,6 @@ class Crew(Generic[W]):
         """
         with self._guard:
             is_idle = self._process_waits(now)
-            if not self._ready:
-                self._burst = 1
-                return []
             takers = [worker for worker in self._workers if worker.taking]
             # A list, so that a sample is taken of each.
             waits = is_idle or all([self._waits(worker, now) for worker in takers])
@@ -243,6 +240,9 @@ class Crew(Generic[W]):
                 if worker.mailbox is not None and now - worker.since >= LIMIT_S:
                     worker.taking = False
                     self._taking -= 1
+            if not self._ready:
+                self._burst = 1
+                return []
             if waits:
                 count = min(self._burst, len(self._ready))
                 self._burst = min(self._burst * 2, self.limits.threads)

@@ -92,6 +92,8 @@ class ThreadLoop:
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, **kw: Any
     ) -> asyncio.Task[Any]:
         """A task of the loop. Made on the loop's thread, for which the calling one waits."""
+        if asyncio.get_running_loop() is self._real:  # a function that was sent there
+            return self._real.create_task(coro, name=name, **kw)
         made: concurrent.futures.Future[asyncio.Task[Any]] = concurrent.futures.Future()
 
         def make() -> None:

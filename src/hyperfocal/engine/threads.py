@@ -8,13 +8,14 @@ What threads share, and what guards it:
 
 * The queue and the workers: ``Crew._guard``.
 * The jobs of a mailbox: its own guard.
-* ``_to_wake``, ``_is_looking``, ``_keepers``: ``TurnThreads._guard``.
+* ``_is_looking``, ``_keepers``, ``_switch_s``: ``TurnThreads._guard``. ``_to_wake`` belongs to the
+  I/O loop.
 * ``_sinks``: a deque, of which each thread takes from one end. ``_is_told`` is set by whoever
   tells the I/O loop, and reset there before it looks at the sinks; to tell it twice does no harm.
 * A worker's waker: a lock that is taken; whoever has it from the crew lets it go once.
 
-Order: ``Mailbox._guard``, ``Crew._guard`` and ``TurnThreads._guard`` are never taken within
-each other.
+Order: ``Crew._guard`` may be taken while ``TurnThreads._guard`` is held; of others none is taken
+within another.
 """
 
 from __future__ import annotations
@@ -203,21 +204,18 @@ class TurnThreads:
         if self._sinks:  # replies must not wait behind a job that is stuck
             self._write_all()
         if self._switch_s is None and self._crew.overtaken:
-            self._switch_s = sys.getswitchinterval()
-            sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
+            with self._guard:
+                self._switch_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
         self._tell_lasting(now)
         with self._guard:
             self._is_looking = False
         if self._needs_looks():
             self._look_later()
-        else:
-            self._restore_switch_interval()
 
     def _needs_looks(self) -> bool:
-        return (
-            self._crew.needs_looks
-            or any(one.worker.mailbox and not one.worker.told for one in self._kept())
-            or (self._switch_s is not None and self._crew.overtaken > 0)
+        return self._crew.needs_looks or any(
+            one.worker.mailbox and not one.worker.told for one in self._kept()
         )
 
     def _tell_lasting(self, now: float) -> None:
@@ -234,9 +232,11 @@ class TurnThreads:
         return list(self._keepers.values()) if self._keepers else ()
 
     def _restore_switch_interval(self) -> None:
-        if self._switch_s is not None and not self._crew.overtaken:
-            sys.setswitchinterval(self._switch_s)
-            self._switch_s = None
+        with self._guard:
+            before = self._switch_s
+            if before is not None and not self._crew.overtaken:
+                self._switch_s = None
+                sys.setswitchinterval(before)
 
     # --- the threads -----------------------------------------------------------------------------
 
@@ -254,6 +254,8 @@ class TurnThreads:
         while True:
             now = _monotonic()
             mailbox = crew.next(me, now)
+            if self._switch_s is not None:
+                self._restore_switch_interval()
             if sinks:
                 if mailbox is None or now - collected_at > _COLLECT_S:
                     collected_at = now

@@ -44,7 +44,7 @@ class Stepping:
     def __await__(self) -> Generator[Any, Any, Any]:
         with no_turn():
             coroutine = self._function()
-            yield from self._steps(coroutine)
+            return (yield from self._steps(coroutine))
 
     def _steps(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
         value: Any = None
