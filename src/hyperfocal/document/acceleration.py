@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 import bokeh
 import bokeh.model.model
@@ -30,6 +30,8 @@ from bokeh.settings import settings
 from bokeh.util import serialization as _serialization
 from bokeh.util.callback_manager import PropertyCallbackManager
 
+from hyperfocal.document.callbacks import RecordingCallbackManager
+from hyperfocal.document.classes import ATTRIBUTE, SCALARS, Plain, facts_of, plain_property
 from hyperfocal.document.releases import RELEASES
 
 __all__ = ("install", "installed", "uninstall")
@@ -37,50 +39,8 @@ __all__ = ("install", "installed", "uninstall")
 #: Counts the ids of models, for Bokeh and for us.
 serialization: Any = _serialization
 
-_ATTRIBUTE = "__hyperfocal_class__"
 _THEMED = "__themed_values__"
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 _NOTHING: Any = object()
-
-
-class _Class:
-    """What is the same for all models of a class.
-
-    Attributes:
-        overridden: defaults that the class or its bases override, by property.
-        descriptors: what ``lookup`` gives, by property.
-        unstable: properties of which each model has a default of its own, in order.
-        defaults: by property, its default, and what is known of it once Bokeh has prepared it.
-        referring: properties that may refer to models, in order.
-    """
-
-    __slots__ = ("defaults", "descriptors", "overridden", "referring", "unstable")
-
-    def __init__(self, cls: type[HasProps]) -> None:
-        self.overridden: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            self.overridden.update(base.__dict__.get("__overridden_defaults__", {}))
-        own = cls.__overridden_defaults__
-        self.unstable: dict[str, PropertyDescriptor[Any]] = {}
-        for name in cls.properties(_with_props=True):
-            descriptor: Any = getattr(cls, name)
-            if isinstance(descriptor, PropertyDescriptor) and (  # an alias is none
-                descriptor.property._may_have_unstable_default()
-                or PropertyDescriptor.is_unstable(own.get(name))
-            ):
-                self.unstable[name] = descriptor
-        self.descriptors = {name: getattr(cls, name) for name in cls.properties(_with_props=True)}
-        self.defaults: dict[str, tuple[Any, Any]] = {}
-        self.referring = tuple(cls.properties_with_refs())
-
-
-def _of(cls: type[HasProps]) -> _Class:
-    try:
-        return cast(_Class, cls.__dict__[_ATTRIBUTE])
-    except KeyError:
-        found = _Class(cls)
-        type.__setattr__(cls, _ATTRIBUTE, found)
-        return found
 
 
 def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
@@ -96,7 +56,7 @@ def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
 
 def _prepared(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
     """What ``_default`` gives, but of an empty container only the type."""
-    known = _of(cls)
+    known = facts_of(cls)
     name = descriptor.name
     raw = known.overridden.get(name, _NOTHING)
     if raw is _NOTHING:
@@ -114,9 +74,9 @@ def _prepared(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
 
 def _prepare(cls: type[HasProps], descriptor: PropertyDescriptor[Any], raw: Any) -> Any:
     """A scalar; the type of an empty container to be made each time; or ``_NOTHING``."""
-    if type(raw) in _SCALARS:
+    if type(raw) in SCALARS:
         prepared = descriptor.property.themed_default(cls, descriptor.name, None)
-        return prepared if type(prepared) in _SCALARS else _NOTHING
+        return prepared if type(prepared) in SCALARS else _NOTHING
     if _is_empty(raw() if isinstance(raw, FunctionType) else raw):
         prepared = descriptor.property.themed_default(cls, descriptor.name, None)
         if type(prepared) in _WRAPPERS and not prepared:
@@ -144,7 +104,7 @@ def _init(self: Any, **properties: Any) -> None:
         if value is not Undefined and value is not Intrinsic:
             setattr(self, name, value)
     cls = type(self)
-    for name, descriptor in _of(cls).unstable.items():
+    for name, descriptor in facts_of(cls).unstable.items():
         if name in properties or name in values or name in kept:
             continue
         default = _prepared(cls, descriptor)
@@ -158,14 +118,14 @@ def _init(self: Any, **properties: Any) -> None:
 
 
 def _overridden_defaults(cls: type[HasProps]) -> dict[str, Any]:
-    return _of(cls).overridden
+    return facts_of(cls).overridden
 
 
 def _lookup(cls: type[HasProps], name: str, *, raises: bool = True) -> Any:
     try:
-        return cls.__dict__[_ATTRIBUTE].descriptors[name]
+        return cls.__dict__[ATTRIBUTE].descriptors[name]
     except KeyError:
-        found = _of(cls).descriptors.get(name)
+        found = facts_of(cls).descriptors.get(name)
     return found if found is not None else _bokehs_lookup(cls, name, raises=raises)
 
 
@@ -177,7 +137,7 @@ def _themed_values(self: Any) -> Any:
 
 
 def _has_unstable_default(self: PropertyDescriptor[Any], obj: HasProps) -> bool:
-    return self.name in _of(type(obj)).unstable
+    return self.name in facts_of(type(obj)).unstable
 
 
 def _get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
@@ -187,7 +147,7 @@ def _get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
         kept, default = obj._unstable_themed_values, _NOTHING
     else:
         kept, default = obj._unstable_default_values, _default(type(obj), self)
-    unstable = name in _of(type(obj)).unstable
+    unstable = name in facts_of(type(obj)).unstable
     if unstable and name in kept:
         return kept[name]
     if default is _NOTHING:
@@ -217,7 +177,7 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
     values = value._property_values
     unset = value._unstable_default_values
     cls = type(value)
-    known = _of(cls)
+    known = facts_of(cls)
     for name in known.referring:
         child = values.get(name, _NOTHING)
         if child is _NOTHING:
@@ -228,7 +188,7 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
                 if type(_prepared(cls, known.descriptors[name])) is type:
                     continue  # an empty container that nobody has read
                 child = getattr(value, name)
-        if type(child) not in _SCALARS:
+        if type(child) not in SCALARS:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
 
 
@@ -248,7 +208,7 @@ def _make_id() -> str:
 
 def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = None) -> Any:
     # A scalar that the property takes as it is: nothing to convert, nobody to ask.
-    if type(value) in _SCALARS and not self.assertions and validation_on():
+    if type(value) in SCALARS and not self.assertions and validation_on():
         try:
             self.validate(value)
         except ValueError:
@@ -262,7 +222,7 @@ _bokehs_prepare_value = Property.prepare_value
 
 
 def _matches(self: Any, new: Any, old: Any) -> bool:
-    if type(new) in _SCALARS and type(old) in _SCALARS:
+    if type(new) in SCALARS and type(old) in SCALARS:
         return bool(new == old)
     return bool(_bokehs_matches(self, new, old))
 
@@ -283,7 +243,7 @@ def _refers(*values: Any) -> bool:
     """Whether there are models in the values."""
     found: list[Any] = []
     for value in values:
-        if type(value) not in _SCALARS:
+        if type(value) not in SCALARS:
             bokeh.model.util.visit_value_and_its_immediate_references(value, found.append)
     return bool(found)
 
@@ -302,9 +262,78 @@ def _trigger(
         document.callbacks.notify_change(self, attr, old, new, hint, setter, invoke)
 
 
+def _setattr(self: Any, name: str, value: Any) -> None:
+    plain = plain_property(type(self), name)
+    if (
+        plain is None
+        or not plain.writable
+        or type(value) not in plain.takes
+        or not _assign(self, name, plain, value, None)
+    ):
+        _bokehs_setattr(self, name, value)
+
+
+_bokehs_setattr = HasProps.__setattr__
+
+
+def _set_from_json(
+    self: PropertyDescriptor[Any], obj: HasProps, value: Any, *, setter: Any = None
+) -> None:
+    plain = plain_property(type(obj), self.name)
+    if (
+        plain is None
+        or plain.descriptor is not self
+        or not plain.tells
+        or type(value) not in plain.takes
+        or not _assign(obj, self.name, plain, value, setter)
+    ):
+        _bokehs_set_from_json(self, obj, value, setter=setter)
+
+
+_bokehs_set_from_json = PropertyDescriptor.set_from_json
+
+
+def _assign(obj: Any, name: str, plain: Plain, value: Any, setter: Any) -> bool:
+    """Compare, store and tell of a scalar that a plain property takes for its type.
+
+    Returns:
+        False where there is more to it; nothing has been done then.
+    """
+    own = obj.__dict__
+    values = own.get("_property_values")
+    if values is None or plain.assertions:
+        return False
+    old = values.get(name, _NOTHING)
+    if old is _NOTHING:
+        old = plain.descriptor._get_default(obj)
+    if type(old) not in SCALARS and old is not Undefined:
+        return False
+    if value == old:
+        return True
+    if value is not old:  # one NaN may be set twice
+        for kept in (own["_unstable_themed_values"], own["_unstable_default_values"]):
+            if kept:
+                kept.pop(name, None)
+        values[name] = value
+    document = own["_temp_document"]
+    if document is None:
+        document = own["_document"]
+    if document is None:
+        for callback in own["_callbacks"].get(name) or ():
+            callback(name, old, value)
+        return True
+    manager = document.callbacks
+    if type(manager) is RecordingCallbackManager:
+        manager.notify_scalar(obj, name, old, value, setter)
+    else:
+        obj.trigger(name, old, value, None, setter)
+    return True
+
+
 #: Where, what it is called, and what takes its place.
 _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (HasProps, "__init__", _init),
+    (HasProps, "__setattr__", _setattr),
     (HasProps, "_overridden_defaults", classmethod(_overridden_defaults)),
     (HasProps, "lookup", classmethod(_lookup)),
     (HasProps, "themed_values", _themed_values),
@@ -312,6 +341,7 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
+    (PropertyDescriptor, "set_from_json", _set_from_json),
     (Property, "matches", _matches),
     (Property, "prepare_value", _prepare_value),
     (Model, "trigger", _model_trigger),

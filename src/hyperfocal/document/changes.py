@@ -101,7 +101,8 @@ class Changes:
 
     def add(self, event: DocumentPatchedEvent) -> None:
         """Note an event; copies what the application may reuse."""
-        keep_payload(event)
+        if type(event) is not ModelChangedEvent:
+            keep_payload(event)
         self._events.append(event)
 
     def take(self) -> list[DocumentPatchedEvent]:

@@ -20,6 +20,7 @@ from bokeh.document.config import DocumentConfig
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
+from hyperfocal.document.classes import SCALARS, plain_property
 from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.wire import Buffer
@@ -194,6 +195,8 @@ def decode_patch(
         raise PatchError("the patch has no list of events")
     plain = _plain_events(document, raw)
     if plain is not None:
+        if _fit_by_type(plain):
+            return DecodedPatch(tuple(plain))
         rehearsal = Rehearsal(document, may_script=may_script)
         return DecodedPatch(_rehearsed(rehearsal.scalar, plain))
     references = _References(document)
@@ -236,9 +239,6 @@ def _items(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
 def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | None:
     """The events of a patch that only sets properties of known models to scalars.
 
@@ -246,25 +246,33 @@ def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | 
     other patch.
     """
     events: list[dict[str, Any]] = []
+    models: dict[Any, Model] = document.models._models
     for event in raw:
         if type(event) is not dict or event.get("kind") != "ModelChanged":
             return None
-        reference = event.get("model")
+        reference, attr, new = event.get("model"), event.get("attr"), event.get("new", event)
         if (
             type(reference) is not dict
             or len(reference) != 1
-            or type(reference.get("id")) is not str
-            or type(event.get("new", event)) not in _SCALARS
-            or type(event.get("attr")) is not str
+            or type(attr) is not str
+            or type(new) not in SCALARS
         ):
             return None
-        model = document.models.get_by_id(cast(Any, reference["id"]))
+        model_id = reference.get("id")
+        model = models.get(model_id) if type(model_id) is str else None
         if model is None:
             return None
-        events.append(
-            {"kind": "ModelChanged", "model": model, "attr": event["attr"], "new": event["new"]}
-        )
+        events.append({"kind": "ModelChanged", "model": model, "attr": attr, "new": new})
     return events
+
+
+def _fit_by_type(events: list[dict[str, Any]]) -> bool:
+    """Whether each of these properties is known to take what it is set to; no need to rehearse."""
+    for event in events:
+        plain = plain_property(type(event["model"]), event["attr"])
+        if plain is None or type(event["new"]) not in plain.takes or plain.assertions:
+            return False
+    return True
 
 
 def _rehearsed(
