@@ -28,13 +28,14 @@ from hyperfocal.document import (
     decode_patch,
     encode_changes,
     encode_document,
+    encode_plain,
     enter_document,
     leave_document,
     mark_seen,
     new_document,
 )
 from hyperfocal.web.frames import wrap
-from hyperfocal.wire import Decoder, Kind, MessageIds, encode, ok_reply
+from hyperfocal.wire import Decoder, Frame, Kind, MessageIds, encode, packed_ok, packed_patch
 
 __all__ = ("OPERATIONS", "WAYS", "Call", "Operation")
 
@@ -150,9 +151,7 @@ def _received() -> tuple[Call, Call]:
         return message
 
     def ours() -> object:
-        message: object = None
-        for frame in _FRAMES:
-            message = decoder.feed(frame)
+        message = decoder.feed_message(*_FRAMES)
         assert message is not None
         return message
 
@@ -166,7 +165,7 @@ def _replied() -> tuple[Call, Call]:
         message: Any = Protocol().create("OK", ID("17"))
         return message.header_json, message.metadata_json, message.content_json
 
-    return theirs, lambda: ok_reply(ids, "17")
+    return theirs, lambda: packed_ok(ids, "17")
 
 
 class _Session:
@@ -224,19 +223,23 @@ def _trip(app: str) -> tuple[Call, Call]:
 
     def ours() -> object:
         manager.attach(session)
-        message = None
-        for frame in (*_FRAMES[:2], content()):
-            message = decoder.feed(frame)
+        message = decoder.feed_message(*_FRAMES[:2], content())
         assert message is not None
         token = enter_document(document)
         decoded = decode_patch(document, message.content, message.buffers, setter=client)
         failure = apply_patch(document, decoded, setter=client)
         assert failure is None
-        patch = encode_changes(document, changes_of(changes.take()), fresh=(), client=client)
+        events = changes.take()
+        plain = encode_plain(document, events, client)
+        told: tuple[Frame, ...]
+        if plain is not None:
+            told = (packed_patch(ids, plain),)
+        else:
+            patch = encode_changes(document, changes_of(events), fresh=(), client=client)
+            assert patch is not None
+            told = encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
         leave_document(token)
-        assert patch is not None
-        told = encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
-        return wrap([*told, *ok_reply(ids, message.msgid)])
+        return wrap([*told, packed_ok(ids, message.msgid)])
 
     return theirs, ours
 

@@ -43,6 +43,7 @@ from bokeh.document.events import (
 from bokeh.document.locking import UnlockedDocumentProxy
 from bokeh.document.models import DocumentModelManager
 from bokeh.model import Model
+from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div
 from bokeh.util.callback_manager import PropertyCallbackManager
 
@@ -118,7 +119,10 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert Div()._initialized is True
     assert Div()._document is None
     assert Div()._temp_document is None
-    assert "set_from_json" in vars(PropertyDescriptor)
+    assert Div(id="p7")._id == "p7"
+    assert {"_set", "_set_value", "set_from_json"} <= set(vars(PropertyDescriptor))
+    assert callable(PropertyValueContainer._unregister_owner)
+    assert isinstance(ColumnDataSource.lookup("data").property._type_params, list)
     assert "__setattr__" in vars(HasProps)
     kinds: Any = Int
     assert issubclass(int, kinds._underlying_type)

@@ -41,7 +41,7 @@ from hyperfocal.document.documents import (
     set_session_context,
     unseen_models,
 )
-from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
+from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document, encode_plain
 from hyperfocal.document.handlers import own_session_hook, session_created_hook
 from hyperfocal.document.imports import imports_take_turns
 from hyperfocal.document.listeners import listeners
@@ -71,6 +71,7 @@ __all__ = (
     "dispose",
     "encode_changes",
     "encode_document",
+    "encode_plain",
     "enter_document",
     "forget_models",
     "here",

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import bokeh
 import bokeh.model.model
 import bokeh.model.util
+import numpy as np
 from bokeh.core.has_props import HasProps
+from bokeh.core.property.any import Any as AnyValue
 from bokeh.core.property.bases import Property, validation_on
-from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.container import ColumnData, Dict, Seq
+from bokeh.core.property.descriptors import ColumnDataPropertyDescriptor, PropertyDescriptor
+from bokeh.core.property.primitive import String
 from bokeh.core.property.singletons import Intrinsic, Undefined
 from bokeh.core.property.wrappers import (
+    PropertyValueColumnData,
     PropertyValueContainer,
     PropertyValueDict,
     PropertyValueList,
     PropertyValueSet,
 )
+from bokeh.document.events import ColumnDataChangedEvent
 from bokeh.model import Model
 from bokeh.settings import settings
 from bokeh.util import serialization as _serialization
@@ -215,10 +221,80 @@ def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = 
             pass
         else:
             return self.wrap(self.transform(value))
+    if hint is None and isinstance(owner, HasProps) and _are_columns(self, value):
+        _check_assertions(self, owner, name, value)
+        return self.wrap(value)
     return _bokehs_prepare_value(self, owner, name, value, hint=hint)
 
 
 _bokehs_prepare_value = Property.prepare_value
+
+
+def _are_columns(prop: Property[Any], value: Any) -> bool:
+    """Whether these are columns, for a property that takes any by their names and types."""
+    if type(prop) is not ColumnData or type(value) not in _COLUMN_DATA:
+        return False
+    names, columns = prop._type_params
+    return (
+        type(names) is String
+        and type(columns) is Seq
+        and type(columns._type_params[0]) is AnyValue
+        and all(type(name) is str for name in value)
+        and all(type(column) in _COLUMNS for column in value.values())
+    )
+
+
+_COLUMN_DATA = frozenset({dict, PropertyValueColumnData})
+_COLUMNS: frozenset[type[Any]] = frozenset({np.ndarray, list, tuple})
+
+
+def _check_assertions(prop: Property[Any], obj: HasProps, name: str, value: Any) -> None:
+    for holds, otherwise in cast(Any, prop.assertions):
+        result = holds if isinstance(holds, bool) else holds(obj, value)
+        assert isinstance(result, bool)
+        if not result:
+            if isinstance(otherwise, str):
+                raise ValueError(otherwise)
+            otherwise(obj, name, value)
+
+
+def _validate_dict(self: Any, value: Any, detail: bool = True) -> None:
+    if not _are_columns(self, value):
+        _bokehs_validate_dict(self, value, detail)
+
+
+_bokehs_validate_dict: Any = Dict.validate
+
+
+def _set_columns(self: Any, obj: Any, value: Any, *, setter: Any = None) -> None:
+    if type(value) is not dict or self.readonly or "_property_values" not in obj.__dict__:
+        _bokehs_set_columns(self, obj, value, setter=setter)
+        return
+    document = obj.document
+    hint = ColumnDataChangedEvent(document, obj, "data", setter=setter) if document else None
+    prepared = self.property.prepare_value(obj, self.name, value)
+    self._set(obj, self._get(obj), prepared, hint=hint, setter=setter)
+
+
+_bokehs_set_columns: Any = ColumnDataPropertyDescriptor.__set__
+
+
+def _set(
+    self: Any, obj: Any, old: Any, value: Any, *, hint: Any = None, setter: Any = None
+) -> None:
+    if hint is None or value is Undefined:
+        _bokehs_set(self, obj, old, value, hint=hint, setter=setter)
+        return
+    # Bokeh compares here, too, all columns of data, and then tells whatever the answer is.
+    kept = obj._property_values.get(self.name, old)
+    if kept is not value:
+        if isinstance(kept, PropertyValueContainer):
+            kept._unregister_owner(obj, self)
+        self._set_value(obj, value)
+    self._trigger(obj, old, value, hint=hint, setter=setter)
+
+
+_bokehs_set = PropertyDescriptor._set
 
 
 def _matches(self: Any, new: Any, old: Any) -> bool:
@@ -341,6 +417,9 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
+    (PropertyDescriptor, "_set", _set),
+    (ColumnDataPropertyDescriptor, "__set__", _set_columns),
+    (Dict, "validate", _validate_dict),
     (PropertyDescriptor, "set_from_json", _set_from_json),
     (Property, "matches", _matches),
     (Property, "prepare_value", _prepare_value),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import orjson
 from bokeh import __version__ as bokeh_version
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.document import Document
@@ -12,6 +13,7 @@ from bokeh.document.events import (
     ColumnDataChangedEvent,
     ColumnsPatchedEvent,
     ColumnsStreamedEvent,
+    DocumentPatchedEvent,
     ModelChangedEvent,
     RootAddedEvent,
     RootRemovedEvent,
@@ -19,11 +21,12 @@ from bokeh.document.events import (
 from bokeh.model import Model
 
 from hyperfocal.document.changes import Change
+from hyperfocal.document.classes import plain_property
 from hyperfocal.document.data_models import known_data_models
-from hyperfocal.document.encoder import Encoder, is_its_own_json
+from hyperfocal.document.encoder import AS_THEY_ARE, Encoder, is_its_own_json
 from hyperfocal.wire import Buffer, dump_json
 
-__all__ = ("EncodedPatch", "encode_changes", "encode_document")
+__all__ = ("EncodedPatch", "encode_changes", "encode_document", "encode_plain")
 
 
 class EncodedPatch(NamedTuple):
@@ -126,6 +129,59 @@ def encode_changes(
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)
 
 
+def encode_plain(
+    document: Document, events: Sequence[DocumentPatchedEvent], client: object
+) -> bytes | None:
+    """What ``encode_changes`` makes of a turn's events for a client, in the plain case, at once.
+
+    That is when all of them say of other plain properties that they hold other scalars, set by the
+    application or by the client itself, and the document has no new models.
+
+    Args:
+        document: the document, in the state in which the events left it.
+        events: all that has happened.
+        client: the audience; it knows its own changes.
+
+    Returns:
+        The content of a PATCH-DOC, as JSON; ``b""`` when there is nothing to say. ``None``: this is
+        not the plain case.
+    """
+    if document.models._new_models:
+        return None
+    models: dict[Any, Model] = document.models._models
+    subjects: set[tuple[Model, str]] = set()
+    told: list[dict[str, Any]] = []
+    for event in events:
+        if type(event) is not ModelChangedEvent:
+            return None
+        model: Any = event.model
+        attr = event.attr
+        subjects.add((model, attr))
+        if event.setter is client:
+            continue
+        value = model._property_values.get(attr, told)
+        if (
+            event.setter is not None
+            or not (type(value) in AS_THEY_ARE or is_its_own_json(value))
+            or plain_property(type(model), attr) is None
+        ):
+            return None
+        model_id = model._id
+        if models.get(model_id) is model:  # else it has left the document
+            told.append(
+                {"kind": "ModelChanged", "model": {"id": model_id}, "attr": attr, "new": value}
+            )
+    if len(subjects) != len(events):
+        return None
+    if not told:
+        return b""
+    content = {"events": told}
+    try:
+        return orjson.dumps(content)
+    except TypeError:  # a lone surrogate
+        return dump_json(content).encode()
+
+
 def _plain(
     document: Document,
     changes: Iterable[Change],
@@ -207,11 +263,14 @@ def _encode_change(encoder: Encoder, change: Change) -> Any:
             "new": encoder.encode(value),
         }
     if isinstance(event, ColumnDataChangedEvent):
-        now = ColumnDataChangedEvent(
-            event.document,
-            event.model,
-            event.attr,
-            cols=list(change.cols) if change.cols is not None else None,
-        )
-        return now.to_serializable(encoder)
+        data, cols = getattr(event.model, event.attr), change.cols
+        if cols is not None:
+            data = {col: column for col in cols if (column := data.get(col)) is not None}
+        return {
+            "kind": event.kind,
+            "model": event.model.ref,
+            "attr": event.attr,
+            "data": encoder.encode(data),
+            "cols": encoder.encode(cols),
+        }
     return event.to_serializable(encoder)
