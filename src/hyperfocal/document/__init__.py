@@ -29,10 +29,10 @@ from hyperfocal.document.curdoc import (
     no_document,
     unlocked,
 )
+from hyperfocal.document.data_models import forget_models
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
-    forget_models,
     is_settled,
     mark_seen,
     mark_these_seen,

@@ -4,11 +4,15 @@
 same results from what was found out once per class. Documents are built three to five times
 faster. The replacements are for the releases in ``RELEASES``, on which the suite that compares both
 has passed; on others, and with ``--no-accelerate``, Bokeh is left as it is.
+
+Threads share what is known of classes (``hyperfocal.document.classes`` says why that is safe) and
+the list of what is replaced, which one lock guards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from types import FunctionType
 from typing import Any, cast
 
@@ -428,6 +432,7 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
 )
 
+_replacing = Lock()
 _replaced: list[tuple[Any, str, Any]] = []
 
 
@@ -444,11 +449,12 @@ def install() -> bool:
     """
     if bokeh.__version__ not in RELEASES:
         return False
-    if not _replaced:
-        for place, name, replacement in _REPLACEMENTS:
-            _replace(place, name, replacement)
-        if settings.simple_ids():  # else ids are random
-            _replace(bokeh.model.model, "make_id", _make_id)
+    with _replacing:
+        if not _replaced:
+            for place, name, replacement in _REPLACEMENTS:
+                _replace(place, name, replacement)
+            if settings.simple_ids():  # else ids are random
+                _replace(bokeh.model.model, "make_id", _make_id)
     return True
 
 
@@ -459,6 +465,7 @@ def _replace(place: Any, name: str, replacement: Any) -> None:
 
 def uninstall() -> None:
     """Put Bokeh's own methods back."""
-    while _replaced:
-        place, name, original = _replaced.pop()
-        setattr(place, name, original)
+    with _replacing:
+        while _replaced:
+            place, name, original = _replaced.pop()
+            setattr(place, name, original)

@@ -2,6 +2,8 @@
 
 Writes what Bokeh's own serializer writes, which it extends: types that it does not know by
 themselves go to Bokeh's encoder, whose items come back here.
+
+Threads share nothing here but constants: an encoder is one message's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Whether the events of a client's patch fit the document, one after the other."""
+"""Whether the events of a client's patch fit the document, one after the other.
+
+Threads share nothing here but constants. (Switching Bokeh's validation off would be seen by all.)
+"""
 
 from __future__ import annotations
 
