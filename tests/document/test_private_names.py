@@ -119,10 +119,12 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert Div()._initialized is True
     assert Div()._document is None
     assert Div()._temp_document is None
-    assert Div(id="p7")._id == "p7"
+    model: Any = Div()
+    assert model._id == model.id
     assert {"_set", "_set_value", "set_from_json"} <= set(vars(PropertyDescriptor))
     assert callable(PropertyValueContainer._unregister_owner)
-    assert isinstance(ColumnDataSource.lookup("data").property._type_params, list)
+    columns: Any = ColumnDataSource.lookup("data").property
+    assert isinstance(columns._type_params, list)
     assert "__setattr__" in vars(HasProps)
     kinds: Any = Int
     assert issubclass(int, kinds._underlying_type)

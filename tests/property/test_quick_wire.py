@@ -27,7 +27,9 @@ from tests.property.test_wire import raw_contents, raw_texts, texts, untimed
 
 LIMITS = Limits(message_bytes=400, header_bytes=120, buffers=2)
 
-scalars = st.none() | st.booleans() | st.integers(-2, 3) | raw_texts | st.just([])
+scalars: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-2, 3) | raw_texts | st.just([])
+)
 headers = st.fixed_dictionaries(
     {},
     optional={
@@ -51,7 +53,9 @@ def outcome(decoder: Decoder, given: tuple[Frame, ...], *, at_once: bool) -> Any
     found: list[Any] = []
     try:
         while given:
-            message = decoder.feed_message(*given[:3]) if at_once and len(given) > 2 else None
+            three = given[:3]
+            whole = at_once and len(three) == 3
+            message = decoder.feed_message(three[0], three[1], three[2]) if whole else None
             if message is not None:
                 given = given[3:]
             else:
