@@ -78,7 +78,7 @@ class Kinds(Model):
     converted: Any = Int(default=1).accepts(String, len)
     listed: Any = List(Int, default=[1])
     made: Any = Int(default=cast(Any, lambda: 7))
-    size: Any = NumberSpec(default=1)
+    size: Any = NumberSpec(default=cast(Any, 1))
     other: Any = Alias("number")
     old: Any = DeprecatedAlias("words", since=(3, 0, 0))
 
