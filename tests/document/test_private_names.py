@@ -123,6 +123,7 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert model._id == model.id
     assert {"_set", "_set_value", "set_from_json"} <= set(vars(PropertyDescriptor))
     assert callable(PropertyValueContainer._unregister_owner)
+    assert PropertyValueContainer()._owners == set()
     columns: Any = ColumnDataSource.lookup("data").property
     assert isinstance(columns._type_params, list)
     assert "__setattr__" in vars(HasProps)

@@ -227,7 +227,7 @@ def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = 
             return self.wrap(self.transform(value))
     if hint is None and isinstance(owner, HasProps) and _are_columns(self, value):
         _check_assertions(self, owner, name, value)
-        return self.wrap(value)
+        return self.wrap(value) if type(value) is not dict else _wrapped(value)
     return _bokehs_prepare_value(self, owner, name, value, hint=hint)
 
 
@@ -243,13 +243,21 @@ def _are_columns(prop: Property[Any], value: Any) -> bool:
         type(names) is String
         and type(columns) is Seq
         and type(columns._type_params[0]) is AnyValue
-        and all(type(name) is str for name in value)
-        and all(type(column) in _COLUMNS for column in value.values())
+        and _NAMES.issuperset(map(type, value))
+        and _COLUMNS.issuperset(map(type, value.values()))
     )
 
 
 _COLUMN_DATA = frozenset({dict, PropertyValueColumnData})
+_NAMES: frozenset[type[Any]] = frozenset({str})
 _COLUMNS: frozenset[type[Any]] = frozenset({np.ndarray, list, tuple})
+
+
+def _wrapped(columns: dict[str, Any]) -> PropertyValueColumnData:
+    made = PropertyValueColumnData.__new__(PropertyValueColumnData)
+    dict.update(made, columns)  # past the property's own method, which would tell of a change
+    made._owners = set()
+    return made
 
 
 def _check_assertions(prop: Property[Any], obj: HasProps, name: str, value: Any) -> None:
@@ -295,6 +303,11 @@ def _set(
         if isinstance(kept, PropertyValueContainer):
             kept._unregister_owner(obj, self)
         self._set_value(obj, value)
+    if type(hint) is ColumnDataChangedEvent and facts_of(type(obj)).tells:
+        document = obj.document
+        if document is not None and type(document.callbacks) is RecordingCallbackManager:
+            document.callbacks.notify_columns(obj, self.name, old, value, hint, setter)
+            return
     self._trigger(obj, old, value, hint=hint, setter=setter)
 
 

@@ -37,19 +37,19 @@ class Plain:
         descriptor: the property's descriptor.
         takes: types of scalars that the property takes for their type alone, and as they are.
         assertions: what else it asks; the property's own list, which may grow.
-        tells: changes are told in the usual way, so that the layers in between can be left out.
+        tells: what the class's facts say of that.
         writable: the same, and code may set it.
     """
 
     __slots__ = ("assertions", "descriptor", "takes", "tells", "writable")
 
-    def __init__(self, cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> None:
+    def __init__(self, facts: ClassFacts, descriptor: PropertyDescriptor[Any]) -> None:
         prop = descriptor.property
         self.descriptor = descriptor
         self.takes = _taken(prop)
         self.assertions = prop.assertions
-        self.tells = _tells_as_usual(cls)
-        self.writable = self.tells and _is_set_as_usual(cls) and not descriptor.readonly
+        self.tells = facts.tells
+        self.writable = facts.tells and facts.sets and not descriptor.readonly
 
 
 class ClassFacts:
@@ -61,10 +61,15 @@ class ClassFacts:
         unstable: properties of which each model has a default of its own, in order.
         defaults: by property, its default, and what is known of it once Bokeh has prepared it.
         referring: properties that may refer to models, in order.
+        tells: its models tell of changes in the usual way: layers in between can be left out.
+        sets: nothing but ``HasProps`` has a say when an attribute is set.
         plain: what was found out by ``plain_property`` so far, by property.
     """
 
-    __slots__ = ("defaults", "descriptors", "overridden", "plain", "referring", "unstable")
+    __slots__ = (
+        *("defaults", "descriptors", "overridden", "plain", "referring", "sets", "tells"),
+        "unstable",
+    )
 
     def __init__(self, cls: type[HasProps]) -> None:
         self.overridden: dict[str, Any] = {}
@@ -82,6 +87,13 @@ class ClassFacts:
         self.descriptors = {name: getattr(cls, name) for name in cls.properties(_with_props=True)}
         self.defaults: dict[str, tuple[Any, Any]] = {}
         self.referring = tuple(cls.properties_with_refs())
+        self.tells = (
+            issubclass(cls, Model)
+            and cls.trigger is Model.trigger
+            and cls.document is HasDocumentRef.document
+        )
+        above: Any = super(HasProps, cls)
+        self.sets = above.__setattr__ is object.__setattr__
         self.plain: dict[str, Plain | None] = {}
 
 
@@ -109,23 +121,9 @@ def plain_property(cls: type[HasProps], name: str) -> Plain | None:
     if descriptor is None:
         return None
     is_plain = type(descriptor) is PropertyDescriptor and bokeh.__version__ in RELEASES
-    found = Plain(cls, descriptor) if is_plain else None
+    found = Plain(facts, descriptor) if is_plain else None
     facts.plain[name] = found
     return found
-
-
-def _tells_as_usual(cls: type[HasProps]) -> bool:
-    return (
-        issubclass(cls, Model)
-        and cls.trigger is Model.trigger
-        and cls.document is HasDocumentRef.document
-    )
-
-
-def _is_set_as_usual(cls: type[HasProps]) -> bool:
-    """Whether nothing but ``HasProps`` has a say when an attribute is set."""
-    above: Any = super(HasProps, cls)
-    return above.__setattr__ is object.__setattr__
 
 
 def _taken(prop: Property[Any]) -> frozenset[type[Any]]:
