@@ -233,7 +233,7 @@ def _trip(app: str) -> tuple[Call, Call]:
         plain = encode_plain(document, events, client)
         told: tuple[Frame, ...]
         if plain is not None:
-            told = (packed_patch(ids, plain),)
+            told = (packed_patch(ids, *plain),)
         else:
             patch = encode_changes(document, changes_of(events), fresh=(), client=client)
             assert patch is not None

@@ -34,7 +34,7 @@ from bokeh.util.dataclasses import Unspecified
 from hyperfocal.document.plans import plan_of
 from hyperfocal.wire import Buffer
 
-__all__ = ("AS_THEY_ARE", "Encoder", "is_its_own_json")
+__all__ = ("AS_THEY_ARE", "Encoder", "as_binary", "is_its_own_json")
 
 #: JavaScript's integers, as far as Bokeh trusts them.
 _MAX_SAFE_INT = 2**53 - 1
@@ -199,15 +199,10 @@ class Encoder(Serializer):
     def _encode_ndarray(self, obj: npt.NDArray[Any]) -> Any:
         if type(obj) is not np.ndarray:
             return super()._encode_ndarray(obj)
-        array, kind = obj, obj.dtype
-        dtype = _BINARY.get(kind.char) if kind.isnative else None
-        if dtype == "int64":
-            if array.size and _fits_int32(array):
-                array, dtype = array.astype(np.int32), "int32"
-            else:
-                dtype = None
-        if dtype is None or not array.flags.c_contiguous:
+        binary = as_binary(obj)
+        if binary is None:
             return super()._encode_ndarray(obj)
+        array, dtype = binary
         return {
             "type": "ndarray",
             "array": self._encode_bytes(array.tobytes()),
@@ -256,6 +251,17 @@ class Encoder(Serializer):
         if obj.units is not Unspecified:
             written["units"] = self.encode(obj.units)
         return written
+
+
+def as_binary(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str] | None:
+    """The array that travels for one, and its type; ``None`` for one that is written otherwise."""
+    kind = array.dtype
+    dtype = _BINARY.get(kind.char) if kind.isnative else None
+    if dtype is None or not array.flags.c_contiguous:
+        return None
+    if dtype != "int64":
+        return array, dtype
+    return (array.astype(np.int32), "int32") if array.size and _fits_int32(array) else None
 
 
 def _fits_int32(array: npt.NDArray[Any]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import orjson
 from bokeh import __version__ as bokeh_version
 from bokeh.core.property.descriptors import UnsetValueError
+from bokeh.core.property.wrappers import PropertyValueColumnData
 from bokeh.document import Document
 from bokeh.document.events import (
     ColumnDataChangedEvent,
@@ -23,8 +26,8 @@ from bokeh.model import Model
 from hyperfocal.document.changes import Change
 from hyperfocal.document.classes import plain_property
 from hyperfocal.document.data_models import known_data_models
-from hyperfocal.document.encoder import AS_THEY_ARE, Encoder, is_its_own_json
-from hyperfocal.wire import Buffer, dump_json
+from hyperfocal.document.encoder import Encoder, as_binary, is_its_own_json
+from hyperfocal.wire import Buffer, dump_json, json_string
 
 __all__ = ("EncodedPatch", "encode_changes", "encode_document", "encode_plain")
 
@@ -131,11 +134,11 @@ def encode_changes(
 
 def encode_plain(
     document: Document, events: Sequence[DocumentPatchedEvent], client: object
-) -> bytes | None:
+) -> tuple[bytes, tuple[Buffer, ...]] | None:
     """What ``encode_changes`` makes of a turn's events for a client, in the plain case, at once.
 
-    That is when all of them say of other plain properties that they hold other scalars, set by the
-    application or by the client itself, and the document has no new models.
+    That is when each is about another property, plain ones that hold scalars or columns that are
+    arrays, set by the application or by the client itself, and the document has no new models.
 
     Args:
         document: the document, in the state in which the events left it.
@@ -143,43 +146,75 @@ def encode_plain(
         client: the audience; it knows its own changes.
 
     Returns:
-        The content of a PATCH-DOC, as JSON; ``b""`` when there is nothing to say. ``None``: this is
-        not the plain case.
+        The content of a PATCH-DOC, as JSON, and its buffers; ``b""`` when there is nothing to say.
+        ``None``: this is not the plain case.
     """
     if document.models._new_models:
         return None
-    models: dict[Any, Model] = document.models._models
+    models: dict[Any, Any] = document.models._models
     subjects: set[tuple[Model, str]] = set()
     told: list[dict[str, Any]] = []
-    for event in events:
-        if type(event) is not ModelChangedEvent:
+    buffers: list[Buffer] = []
+    for event in cast("Sequence[Any]", events):
+        told_by = _PLAIN.get(type(event))
+        if told_by is None:
             return None
-        model: Any = event.model
-        attr = event.attr
+        model, attr = event.model, event.attr
         subjects.add((model, attr))
-        if event.setter is client:
-            continue
-        value = model._property_values.get(attr, told)
-        if (
-            event.setter is not None
-            or not (type(value) in AS_THEY_ARE or is_its_own_json(value))
-            or plain_property(type(model), attr) is None
-        ):
+        if event.setter is client or models.get(model._id) is not model:
+            continue  # the client knows it, or it has left the document
+        new = told_by(event, buffers) if event.setter is None else None
+        if new is None:
             return None
-        model_id = model._id
-        if models.get(model_id) is model:  # else it has left the document
-            told.append(
-                {"kind": "ModelChanged", "model": {"id": model_id}, "attr": attr, "new": value}
-            )
+        told.append({"kind": event.kind, "model": {"id": model._id}, "attr": attr, **new})
     if len(subjects) != len(events):
         return None
     if not told:
-        return b""
-    content = {"events": told}
+        return b"", ()
     try:
-        return orjson.dumps(content)
-    except TypeError:  # a lone surrogate
-        return dump_json(content).encode()
+        return orjson.dumps({"events": told}), tuple(buffers)
+    except TypeError:  # half a surrogate pair
+        return None
+
+
+def _plain_scalar(event: Any, buffers: list[Buffer]) -> dict[str, Any] | None:
+    model, attr = event.model, event.attr
+    value = model._property_values.get(attr, buffers)
+    if not is_its_own_json(value) or plain_property(type(model), attr) is None:
+        return None
+    return {"new": value}
+
+
+def _plain_columns(event: Any, buffers: list[Buffer]) -> dict[str, Any] | None:
+    data = event.model._property_values.get(event.attr)
+    if type(data) is not PropertyValueColumnData or not data or event.cols is not None:
+        return None
+    entries: list[bytes] = []
+    for name, column in cast("dict[Any, Any]", data).items():
+        if type(column) is not np.ndarray or not column.shape:
+            return None
+        binary = as_binary(column)
+        if binary is None or type(name) is not str:
+            return None
+        array, dtype = binary
+        buffer = Buffer(f"b{len(buffers)}", array.tobytes())
+        buffers.append(buffer)
+        shape = ",".join(map(str, array.shape))
+        entries.append(
+            _ARRAY % (json_string(name), buffer.id.encode(), shape.encode(), dtype.encode())
+        )
+    return {"data": orjson.Fragment(_COLUMNS % b",".join(entries)), "cols": None}
+
+
+_PLAIN: dict[type[Any], Callable[[Any, list[Buffer]], dict[str, Any] | None]] = {
+    ModelChangedEvent: _plain_scalar,
+    ColumnDataChangedEvent: _plain_columns,
+}
+_COLUMNS = b'{"type":"map","entries":[%b]}'
+_ARRAY = (
+    b'[%b,{"type":"ndarray","array":{"type":"bytes","data":{"id":"%b"}},'
+    b'"shape":[%b],"dtype":"%b","order":"ORDER"}]'
+).replace(b"ORDER", sys.byteorder.encode())
 
 
 def _plain(

@@ -10,7 +10,7 @@ fed by one thread at a time.
 
 from hyperfocal.wire.decoder import Decoder
 from hyperfocal.wire.encoder import MessageIds, ack, encode, error_reply, ok_reply, reply
-from hyperfocal.wire.jsontext import dump_json, load_json
+from hyperfocal.wire.jsontext import dump_json, json_string, load_json
 from hyperfocal.wire.messages import Buffer, Frame, Kind, Limits, Message
 from hyperfocal.wire.packed import Packed, packed_ok, packed_patch
 
@@ -27,6 +27,7 @@ __all__ = (
     "dump_json",
     "encode",
     "error_reply",
+    "json_string",
     "load_json",
     "ok_reply",
     "packed_ok",
