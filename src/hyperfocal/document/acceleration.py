@@ -404,9 +404,8 @@ def _assign(obj: Any, name: str, plain: Plain, value: Any, setter: Any) -> bool:
     if value == old:
         return True
     if value is not old:  # one NaN may be set twice
-        for kept in (own["_unstable_themed_values"], own["_unstable_default_values"]):
-            if kept:
-                kept.pop(name, None)
+        own["_unstable_themed_values"].pop(name, None)
+        own["_unstable_default_values"].pop(name, None)
         values[name] = value
     document = own["_temp_document"]
     if document is None:

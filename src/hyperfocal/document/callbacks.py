@@ -128,8 +128,14 @@ class RecordingCallbackManager(DocumentCallbackManager):
         Raises:
             OutsideTurnError: the calling code does not hold the document's lock.
         """
-        document = self._document()
-        if document is None or attr == "name" or not self._tells_at_once(document):
+        sink, document = self._sink, self._document()
+        if (
+            sink is None
+            or document is None
+            or self._hold is not None
+            or attr == "name"  # documents find models by it
+            or not is_current(document)
+        ):
             model.trigger(attr, old, new, None, setter)
             return
         event = ModelChangedEvent.__new__(ModelChangedEvent)
@@ -139,7 +145,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
         event.model = model
         event.attr = attr
         event.new = new
-        self._tell_at_once(event, model, attr, old, new)
+        self._tell_at_once(sink, event, model, attr, old, new)
 
     def notify_columns(
         self,
@@ -155,21 +161,23 @@ class RecordingCallbackManager(DocumentCallbackManager):
         Raises:
             OutsideTurnError: the calling code does not hold the document's lock.
         """
-        document = self._document()
-        if document is None or not self._tells_at_once(document):
+        sink, document = self._sink, self._document()
+        if sink is None or document is None or self._hold is not None or not is_current(document):
             model.trigger(attr, old, new, event, setter)
             return
         if event.setter is None:
             event.setter = setter
-        self._tell_at_once(event, model, attr, old, new)
-
-    def _tells_at_once(self, document: Document) -> bool:
-        return self._sink is not None and self._hold is None and is_current(document)
+        self._tell_at_once(sink, event, model, attr, old, new)
 
     def _tell_at_once(
-        self, event: DocumentPatchedEvent, model: Model, attr: str, old: Any, new: Any
+        self,
+        sink: ChangeSink,
+        event: DocumentPatchedEvent,
+        model: Model,
+        attr: str,
+        old: Any,
+        new: Any,
     ) -> None:
-        sink = cast(ChangeSink, self._sink)
         if not sink.may_change():
             raise OutsideTurnError(_what(event))
         sink.changed(event)

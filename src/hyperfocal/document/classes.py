@@ -100,11 +100,11 @@ class ClassFacts:
 def facts_of(cls: type[HasProps]) -> ClassFacts:
     """What is known of a class."""
     try:
-        return cast(ClassFacts, cls.__dict__[ATTRIBUTE])
+        known: ClassFacts = cls.__dict__[ATTRIBUTE]
     except KeyError:
-        found = ClassFacts(cls)
-        type.__setattr__(cls, ATTRIBUTE, found)
-        return found
+        known = ClassFacts(cls)
+        type.__setattr__(cls, ATTRIBUTE, known)
+    return known
 
 
 def plain_property(cls: type[HasProps], name: str) -> Plain | None:
@@ -112,11 +112,15 @@ def plain_property(cls: type[HasProps], name: str) -> Plain | None:
 
     Nothing is plain on releases of Bokeh on which that has not been tried.
     """
-    facts = facts_of(cls)
+    known: ClassFacts
     try:
-        return facts.plain[name]
+        known = cls.__dict__[ATTRIBUTE]
+        return known.plain[name]
     except KeyError:
-        pass
+        return _find_out(facts_of(cls), name)
+
+
+def _find_out(facts: ClassFacts, name: str) -> Plain | None:
     descriptor = facts.descriptors.get(name)
     if descriptor is None:
         return None

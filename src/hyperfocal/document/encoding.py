@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,7 +16,6 @@ from bokeh.document.events import (
     ColumnDataChangedEvent,
     ColumnsPatchedEvent,
     ColumnsStreamedEvent,
-    DocumentPatchedEvent,
     ModelChangedEvent,
     RootAddedEvent,
     RootRemovedEvent,
@@ -133,7 +132,7 @@ def encode_changes(
 
 
 def encode_plain(
-    document: Document, events: Sequence[DocumentPatchedEvent], client: object
+    document: Document, events: Sequence[Any], client: object
 ) -> tuple[bytes, tuple[Buffer, ...]] | None:
     """What ``encode_changes`` makes of a turn's events for a client, in the plain case, at once.
 
@@ -155,18 +154,31 @@ def encode_plain(
     subjects: set[tuple[Model, str]] = set()
     told: list[dict[str, Any]] = []
     buffers: list[Buffer] = []
-    for event in cast("Sequence[Any]", events):
-        told_by = _PLAIN.get(type(event))
-        if told_by is None:
+    for event in events:
+        kind = type(event)
+        if kind not in _PLAIN:
             return None
-        model, attr = event.model, event.attr
+        model, attr, setter = event.model, event.attr, event.setter
         subjects.add((model, attr))
-        if event.setter is client or models.get(model._id) is not model:
-            continue  # the client knows it, or it has left the document
-        new = told_by(event, buffers) if event.setter is None else None
-        if new is None:
+        model_id = model._id
+        has_left = models.get(model_id) is not model
+        if setter is client or has_left:
+            continue
+        value = model._property_values.get(attr, events)
+        if setter is not None:
             return None
-        told.append({"kind": event.kind, "model": {"id": model._id}, "attr": attr, **new})
+        if kind is ColumnDataChangedEvent:
+            data = _columns(value, buffers) if event.cols is None else None
+            if data is None:
+                return None
+            said = {"kind": event.kind, "model": {"id": model_id}, "attr": attr}
+            told.append({**said, "data": data, "cols": None})
+        elif is_its_own_json(value) and plain_property(type(model), attr) is not None:
+            told.append(
+                {"kind": "ModelChanged", "model": {"id": model_id}, "attr": attr, "new": value}
+            )
+        else:
+            return None
     if len(subjects) != len(events):
         return None
     if not told:
@@ -177,17 +189,12 @@ def encode_plain(
         return None
 
 
-def _plain_scalar(event: Any, buffers: list[Buffer]) -> dict[str, Any] | None:
-    model, attr = event.model, event.attr
-    value = model._property_values.get(attr, buffers)
-    if not is_its_own_json(value) or plain_property(type(model), attr) is None:
-        return None
-    return {"new": value}
+_PLAIN = frozenset({ModelChangedEvent, ColumnDataChangedEvent})
 
 
-def _plain_columns(event: Any, buffers: list[Buffer]) -> dict[str, Any] | None:
-    data = event.model._property_values.get(event.attr)
-    if type(data) is not PropertyValueColumnData or not data or event.cols is not None:
+def _columns(data: Any, buffers: list[Buffer]) -> orjson.Fragment | None:
+    """Columns that are arrays, as JSON; their bytes are added to the buffers."""
+    if type(data) is not PropertyValueColumnData or not data:
         return None
     entries: list[bytes] = []
     for name, column in cast("dict[Any, Any]", data).items():
@@ -203,13 +210,9 @@ def _plain_columns(event: Any, buffers: list[Buffer]) -> dict[str, Any] | None:
         entries.append(
             _ARRAY % (json_string(name), buffer.id.encode(), shape.encode(), dtype.encode())
         )
-    return {"data": orjson.Fragment(_COLUMNS % b",".join(entries)), "cols": None}
+    return orjson.Fragment(_COLUMNS % b",".join(entries))
 
 
-_PLAIN: dict[type[Any], Callable[[Any, list[Buffer]], dict[str, Any] | None]] = {
-    ModelChangedEvent: _plain_scalar,
-    ColumnDataChangedEvent: _plain_columns,
-}
 _COLUMNS = b'{"type":"map","entries":[%b]}'
 _ARRAY = (
     b'[%b,{"type":"ndarray","array":{"type":"bytes","data":{"id":"%b"}},'

@@ -9,7 +9,7 @@ import traceback
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import UnsetValueError
@@ -45,7 +45,8 @@ _DTYPES = (
 )
 
 
-class DecodedPatch(NamedTuple):
+@dataclass(slots=True)
+class DecodedPatch:
     """Events that are known to fit the document.
 
     Attributes:
@@ -195,10 +196,11 @@ def decode_patch(
         raise PatchError("the patch has no list of events")
     plain = _plain_events(document, raw)
     if plain is not None:
-        if _fit_by_type(plain):
-            return DecodedPatch(tuple(plain))
+        events, known_to_fit = plain
+        if known_to_fit:
+            return DecodedPatch(tuple(events))
         rehearsal = Rehearsal(document, may_script=may_script)
-        return DecodedPatch(_rehearsed(rehearsal.scalar, plain))
+        return DecodedPatch(_rehearsed(rehearsal.scalar, events))
     references = _References(document)
     decoder = _Decoder(references, setter)
     try:
@@ -239,13 +241,15 @@ def _items(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | None:
+def _plain_events(document: Document, raw: list[Any]) -> tuple[list[dict[str, Any]], bool] | None:
     """The events of a patch that only sets properties of known models to scalars.
 
     That is what nearly all patches do, and there is nothing in them to decode. ``None`` for any
-    other patch.
+    other patch. With them comes whether each property is known to take what it is set to, so that
+    nothing has to be rehearsed.
     """
     events: list[dict[str, Any]] = []
+    known_to_fit = True
     models: dict[Any, Model] = document.models._models
     for event in raw:
         if type(event) is not dict or event.get("kind") != "ModelChanged":
@@ -262,17 +266,11 @@ def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | 
         model = models.get(model_id) if type(model_id) is str else None
         if model is None:
             return None
+        plain = plain_property(type(model), attr)
+        if plain is None or type(new) not in plain.takes or plain.assertions:
+            known_to_fit = False
         events.append({"kind": "ModelChanged", "model": model, "attr": attr, "new": new})
-    return events
-
-
-def _fit_by_type(events: list[dict[str, Any]]) -> bool:
-    """Whether each of these properties is known to take what it is set to; no need to rehearse."""
-    for event in events:
-        plain = plain_property(type(event["model"]), event["attr"])
-        if plain is None or type(event["new"]) not in plain.takes or plain.assertions:
-            return False
-    return True
+    return events, known_to_fit
 
 
 def _rehearsed(

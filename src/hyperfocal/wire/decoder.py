@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import orjson
@@ -120,7 +121,7 @@ class Decoder:
             or not (reqid is None or type(reqid) is str)
         ):
             return None
-        return Message(kind, msgid, body, NO_FIELDS, reqid)
+        return _message((kind, msgid, body, NO_FIELDS, reqid, ()))
 
     def _feed(self, frame: Frame) -> Message | None:
         due = self._due
@@ -212,6 +213,10 @@ class Decoder:
         if self._buffers:
             self._buffers = []
         return message
+
+
+#: What the constructor of a named tuple comes to, without the Python in between.
+_message: Callable[[tuple[Any, ...]], Message] = partial(tuple.__new__, Message)
 
 
 def _is_zero(value: object) -> bool:
