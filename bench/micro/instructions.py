@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.micro.callgrind import Callgrind
-from bench.micro.operations import OPERATIONS, Call
+from bench.micro.operations import OPERATIONS, WAYS, Call
 
 __all__ = ("count",)
 
@@ -85,9 +85,10 @@ def _main(names: Sequence[str]) -> None:
     callgrind = Callgrind()
     _count(callgrind, "nothing", lambda: None)
     for name in names:
-        theirs, ours = OPERATIONS[name].prepare()
-        _count(callgrind, f"{name} bokeh", theirs)
-        _count(callgrind, f"{name} hyperfocal", ours)
+        calls = OPERATIONS[name].prepare()
+        for who, way, call in zip(("bokeh", "hyperfocal"), WAYS, calls, strict=True):
+            way()
+            _count(callgrind, f"{name} {who}", call)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from bokeh.application import Application
@@ -21,18 +21,28 @@ from bench.peers import APPS
 from bench.scenarios.encoding import bokeh_encode
 from hyperfocal.document import (
     Change,
+    Changes,
+    acceleration,
     apply_patch,
+    changes_of,
     decode_patch,
     encode_changes,
     encode_document,
+    encode_plain,
+    enter_document,
+    leave_document,
     mark_seen,
     new_document,
 )
-from hyperfocal.wire import Decoder, Kind, MessageIds, encode, ok_reply
+from hyperfocal.web.frames import wrap
+from hyperfocal.wire import Decoder, Frame, Kind, MessageIds, encode, packed_ok, packed_patch
 
-__all__ = ("OPERATIONS", "Operation")
+__all__ = ("OPERATIONS", "WAYS", "Call", "Operation")
 
 Call = Callable[[], object]
+
+#: What to call before Bokeh's calls and before ours: ours run with the acceleration.
+WAYS: tuple[Call, Call] = (acceleration.uninstall, acceleration.install)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +151,7 @@ def _received() -> tuple[Call, Call]:
         return message
 
     def ours() -> object:
-        message: object = None
-        for frame in _FRAMES:
-            message = decoder.feed(frame)
+        message = decoder.feed_message(*_FRAMES)
         assert message is not None
         return message
 
@@ -157,7 +165,93 @@ def _replied() -> tuple[Call, Call]:
         message: Any = Protocol().create("OK", ID("17"))
         return message.header_json, message.metadata_json, message.content_json
 
-    return theirs, lambda: ok_reply(ids, "17")
+    return theirs, lambda: packed_ok(ids, "17")
+
+
+class _Session:
+    """What a session is to its document: it may always be changed."""
+
+    def __init__(self, changes: Changes) -> None:
+        self.changed = changes.add
+
+    def may_change(self) -> bool:
+        return True
+
+    def has_turn(self) -> bool:
+        return True
+
+    def callback_added(self, callback: object) -> None: ...
+
+    def callback_removed(self, callback: object) -> None: ...
+
+
+def _trip(app: str) -> tuple[Call, Call]:
+    document = new_document()
+    Application(ScriptHandler(filename=str(APPS / f"{app}.py"))).initialize_document(document)
+    mark_seen(document)
+    slider: Any = document.get_model_by_name("slider")
+    receiver, decoder, ids, changes = (
+        Receiver(Protocol()),
+        Decoder(),
+        MessageIds("bench"),
+        Changes(),
+    )
+    manager: Any = document.callbacks
+    session, client = _Session(changes), cast(Any, object())
+    number = 0
+
+    def content() -> str:
+        nonlocal number
+        number += 1
+        return _FRAMES[2].replace("p1001", slider.id).replace("12", str(number))
+
+    def theirs() -> object:
+        manager.detach_silently()
+        events: list[Any] = []
+        message: Any = None
+        for frame in (*_FRAMES[:2], content()):
+            try:
+                receiver.consume(frame).send(None)
+            except StopIteration as done:
+                message = done.value
+        document.on_change_dispatch_to(_Listener(events))
+        document.apply_json_patch(message.content, setter=client)
+        document.callbacks._change_callbacks.clear()
+        sent = [_message_json(event) for event in events if event.setter is not client]
+        reply: Any = Protocol().create("OK", ID("17"))
+        return sent, reply.header_json, reply.metadata_json, reply.content_json
+
+    def ours() -> object:
+        manager.attach(session)
+        message = decoder.feed_message(*_FRAMES[:2], content())
+        assert message is not None
+        token = enter_document(document)
+        decoded = decode_patch(document, message.content, message.buffers, setter=client)
+        failure = apply_patch(document, decoded, setter=client)
+        assert failure is None
+        events = changes.take()
+        plain = encode_plain(document, events, client)
+        told: tuple[Frame, ...]
+        if plain is not None:
+            told = (packed_patch(ids, *plain),)
+        else:
+            patch = encode_changes(document, changes_of(events), fresh=(), client=client)
+            assert patch is not None
+            told = encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
+        leave_document(token)
+        return wrap([*told, packed_ok(ids, message.msgid)])
+
+    return theirs, ours
+
+
+class _Listener:
+    """Collects what Bokeh tells a session of."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+
+    def _document_patched(self, event: DocumentPatchedEvent) -> None:
+        self._events.append(event)
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -177,5 +271,12 @@ OPERATIONS: Mapping[str, Operation] = {
         for app in ("tiny", "sliders", "heavy")
     },
     "frames-in": Operation("put the three frames of a patch together", _received),
+    **{
+        f"trip-{app}": Operation(
+            f"a whole trip of the slider of {app}: frames in, callback, change and OK out",
+            functools.partial(_trip, app),
+        )
+        for app in ("tiny", "sliders")
+    },
     "reply": Operation("make the frames of an OK", _replied),
 }

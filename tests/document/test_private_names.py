@@ -28,6 +28,7 @@ from bokeh.application.handlers import (
 )
 from bokeh.application.handlers.lifecycle import LifecycleHandler
 from bokeh.core.has_props import HasProps, _default_resolver
+from bokeh.core.properties import Int
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Buffer, Deserializer, Serializer
@@ -42,6 +43,7 @@ from bokeh.document.events import (
 from bokeh.document.locking import UnlockedDocumentProxy
 from bokeh.document.models import DocumentModelManager
 from bokeh.model import Model
+from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div
 from bokeh.util.callback_manager import PropertyCallbackManager
 
@@ -116,6 +118,18 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
     assert Div()._unstable_themed_values == {}
     assert Div()._initialized is True
     assert Div()._document is None
+    assert Div()._temp_document is None
+    model: Any = Div()
+    assert model._id == model.id
+    assert {"_set", "_set_value", "set_from_json"} <= set(vars(PropertyDescriptor))
+    assert callable(PropertyValueContainer._unregister_owner)
+    assert PropertyValueContainer()._owners == set()
+    columns: Any = ColumnDataSource.lookup("data").property
+    assert isinstance(columns._type_params, list)
+    assert "__setattr__" in vars(HasProps)
+    kinds: Any = Int
+    assert issubclass(int, kinds._underlying_type)
+    assert issubclass(bool, kinds._not_underlying_type)
     counter: Any = bokeh.util.serialization
     with counter._simple_id_lock:
         assert isinstance(counter._simple_id, int)

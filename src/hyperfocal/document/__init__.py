@@ -30,10 +30,10 @@ from hyperfocal.document.curdoc import (
     no_document,
     unlocked,
 )
+from hyperfocal.document.data_models import forget_models
 from hyperfocal.document.documents import (
     adopt_document,
     dispose,
-    forget_models,
     is_settled,
     mark_seen,
     mark_these_seen,
@@ -42,7 +42,7 @@ from hyperfocal.document.documents import (
     set_session_context,
     unseen_models,
 )
-from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document
+from hyperfocal.document.encoding import EncodedPatch, encode_changes, encode_document, encode_plain
 from hyperfocal.document.handlers import request_hook, session_created_hook, session_hook
 from hyperfocal.document.imports import imports_take_turns
 from hyperfocal.document.missed import Missed
@@ -72,6 +72,7 @@ __all__ = (
     "dispose",
     "encode_changes",
     "encode_document",
+    "encode_plain",
     "enter_document",
     "forget_models",
     "here",

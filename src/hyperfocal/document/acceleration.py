@@ -4,32 +4,44 @@
 same results from what was found out once per class. Documents are built three to five times
 faster. The replacements are for the releases in ``RELEASES``, on which the suite that compares both
 has passed; on others, and with ``--no-accelerate``, Bokeh is left as it is.
+
+Threads share what is known of classes (``hyperfocal.document.classes`` says why that is safe) and
+the list of what is replaced, which one lock guards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from types import FunctionType
 from typing import Any, cast
 
 import bokeh
 import bokeh.model.model
 import bokeh.model.util
+import numpy as np
 from bokeh.core.has_props import HasProps
+from bokeh.core.property.any import Any as AnyValue
 from bokeh.core.property.bases import Property, validation_on
-from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.container import ColumnData, Dict, Seq
+from bokeh.core.property.descriptors import ColumnDataPropertyDescriptor, PropertyDescriptor
+from bokeh.core.property.primitive import String
 from bokeh.core.property.singletons import Intrinsic, Undefined
 from bokeh.core.property.wrappers import (
+    PropertyValueColumnData,
     PropertyValueContainer,
     PropertyValueDict,
     PropertyValueList,
     PropertyValueSet,
 )
+from bokeh.document.events import ColumnDataChangedEvent
 from bokeh.model import Model
 from bokeh.settings import settings
 from bokeh.util import serialization as _serialization
 from bokeh.util.callback_manager import PropertyCallbackManager
 
+from hyperfocal.document.callbacks import RecordingCallbackManager
+from hyperfocal.document.classes import ATTRIBUTE, SCALARS, Plain, facts_of, plain_property
 from hyperfocal.document.releases import RELEASES
 
 __all__ = ("install", "installed", "uninstall")
@@ -37,50 +49,8 @@ __all__ = ("install", "installed", "uninstall")
 #: Counts the ids of models, for Bokeh and for us.
 serialization: Any = _serialization
 
-_ATTRIBUTE = "__hyperfocal_class__"
 _THEMED = "__themed_values__"
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 _NOTHING: Any = object()
-
-
-class _Class:
-    """What is the same for all models of a class.
-
-    Attributes:
-        overridden: defaults that the class or its bases override, by property.
-        descriptors: what ``lookup`` gives, by property.
-        unstable: properties of which each model has a default of its own, in order.
-        defaults: by property, its default, and what is known of it once Bokeh has prepared it.
-        referring: properties that may refer to models, in order.
-    """
-
-    __slots__ = ("defaults", "descriptors", "overridden", "referring", "unstable")
-
-    def __init__(self, cls: type[HasProps]) -> None:
-        self.overridden: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            self.overridden.update(base.__dict__.get("__overridden_defaults__", {}))
-        own = cls.__overridden_defaults__
-        self.unstable: dict[str, PropertyDescriptor[Any]] = {}
-        for name in cls.properties(_with_props=True):
-            descriptor: Any = getattr(cls, name)
-            if isinstance(descriptor, PropertyDescriptor) and (  # an alias is none
-                descriptor.property._may_have_unstable_default()
-                or PropertyDescriptor.is_unstable(own.get(name))
-            ):
-                self.unstable[name] = descriptor
-        self.descriptors = {name: getattr(cls, name) for name in cls.properties(_with_props=True)}
-        self.defaults: dict[str, tuple[Any, Any]] = {}
-        self.referring = tuple(cls.properties_with_refs())
-
-
-def _of(cls: type[HasProps]) -> _Class:
-    try:
-        return cast(_Class, cls.__dict__[_ATTRIBUTE])
-    except KeyError:
-        found = _Class(cls)
-        type.__setattr__(cls, _ATTRIBUTE, found)
-        return found
 
 
 def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
@@ -96,7 +66,7 @@ def _default(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
 
 def _prepared(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
     """What ``_default`` gives, but of an empty container only the type."""
-    known = _of(cls)
+    known = facts_of(cls)
     name = descriptor.name
     raw = known.overridden.get(name, _NOTHING)
     if raw is _NOTHING:
@@ -114,9 +84,9 @@ def _prepared(cls: type[HasProps], descriptor: PropertyDescriptor[Any]) -> Any:
 
 def _prepare(cls: type[HasProps], descriptor: PropertyDescriptor[Any], raw: Any) -> Any:
     """A scalar; the type of an empty container to be made each time; or ``_NOTHING``."""
-    if type(raw) in _SCALARS:
+    if type(raw) in SCALARS:
         prepared = descriptor.property.themed_default(cls, descriptor.name, None)
-        return prepared if type(prepared) in _SCALARS else _NOTHING
+        return prepared if type(prepared) in SCALARS else _NOTHING
     if _is_empty(raw() if isinstance(raw, FunctionType) else raw):
         prepared = descriptor.property.themed_default(cls, descriptor.name, None)
         if type(prepared) in _WRAPPERS and not prepared:
@@ -144,7 +114,7 @@ def _init(self: Any, **properties: Any) -> None:
         if value is not Undefined and value is not Intrinsic:
             setattr(self, name, value)
     cls = type(self)
-    for name, descriptor in _of(cls).unstable.items():
+    for name, descriptor in facts_of(cls).unstable.items():
         if name in properties or name in values or name in kept:
             continue
         default = _prepared(cls, descriptor)
@@ -158,14 +128,14 @@ def _init(self: Any, **properties: Any) -> None:
 
 
 def _overridden_defaults(cls: type[HasProps]) -> dict[str, Any]:
-    return _of(cls).overridden
+    return facts_of(cls).overridden
 
 
 def _lookup(cls: type[HasProps], name: str, *, raises: bool = True) -> Any:
     try:
-        return cls.__dict__[_ATTRIBUTE].descriptors[name]
+        return cls.__dict__[ATTRIBUTE].descriptors[name]
     except KeyError:
-        found = _of(cls).descriptors.get(name)
+        found = facts_of(cls).descriptors.get(name)
     return found if found is not None else _bokehs_lookup(cls, name, raises=raises)
 
 
@@ -177,7 +147,7 @@ def _themed_values(self: Any) -> Any:
 
 
 def _has_unstable_default(self: PropertyDescriptor[Any], obj: HasProps) -> bool:
-    return self.name in _of(type(obj)).unstable
+    return self.name in facts_of(type(obj)).unstable
 
 
 def _get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
@@ -187,7 +157,7 @@ def _get_default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:
         kept, default = obj._unstable_themed_values, _NOTHING
     else:
         kept, default = obj._unstable_default_values, _default(type(obj), self)
-    unstable = name in _of(type(obj)).unstable
+    unstable = name in facts_of(type(obj)).unstable
     if unstable and name in kept:
         return kept[name]
     if default is _NOTHING:
@@ -217,7 +187,7 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
     values = value._property_values
     unset = value._unstable_default_values
     cls = type(value)
-    known = _of(cls)
+    known = facts_of(cls)
     for name in known.referring:
         child = values.get(name, _NOTHING)
         if child is _NOTHING:
@@ -228,7 +198,7 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
                 if type(_prepared(cls, known.descriptors[name])) is type:
                     continue  # an empty container that nobody has read
                 child = getattr(value, name)
-        if type(child) not in _SCALARS:
+        if type(child) not in SCALARS:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
 
 
@@ -248,21 +218,104 @@ def _make_id() -> str:
 
 def _prepare_value(self: Any, owner: Any, name: str, value: Any, *, hint: Any = None) -> Any:
     # A scalar that the property takes as it is: nothing to convert, nobody to ask.
-    if type(value) in _SCALARS and not self.assertions and validation_on():
+    if type(value) in SCALARS and not self.assertions and validation_on():
         try:
             self.validate(value)
         except ValueError:
             pass
         else:
             return self.wrap(self.transform(value))
+    if hint is None and isinstance(owner, HasProps) and _are_columns(self, value):
+        _check_assertions(self, owner, name, value)
+        return self.wrap(value) if type(value) is not dict else _wrapped(value)
     return _bokehs_prepare_value(self, owner, name, value, hint=hint)
 
 
 _bokehs_prepare_value = Property.prepare_value
 
 
+def _are_columns(prop: Property[Any], value: Any) -> bool:
+    """Whether these are columns, for a property that takes any by their names and types."""
+    if type(prop) is not ColumnData or type(value) not in _COLUMN_DATA:
+        return False
+    names, columns = prop._type_params
+    return (
+        type(names) is String
+        and type(columns) is Seq
+        and type(columns._type_params[0]) is AnyValue
+        and _NAMES.issuperset(map(type, value))
+        and _COLUMNS.issuperset(map(type, value.values()))
+    )
+
+
+_COLUMN_DATA = frozenset({dict, PropertyValueColumnData})
+_NAMES: frozenset[type[Any]] = frozenset({str})
+_COLUMNS: frozenset[type[Any]] = frozenset({np.ndarray, list, tuple})
+
+
+def _wrapped(columns: dict[str, Any]) -> PropertyValueColumnData:
+    made = PropertyValueColumnData.__new__(PropertyValueColumnData)
+    dict.update(made, columns)  # past the property's own method, which would tell of a change
+    made._owners = set()
+    return made
+
+
+def _check_assertions(prop: Property[Any], obj: HasProps, name: str, value: Any) -> None:
+    for holds, otherwise in cast(Any, prop.assertions):
+        result = holds if isinstance(holds, bool) else holds(obj, value)
+        assert isinstance(result, bool)
+        if not result:
+            if isinstance(otherwise, str):
+                raise ValueError(otherwise)
+            otherwise(obj, name, value)
+
+
+def _validate_dict(self: Any, value: Any, detail: bool = True) -> None:
+    if not _are_columns(self, value):
+        _bokehs_validate_dict(self, value, detail)
+
+
+_bokehs_validate_dict: Any = Dict.validate
+
+
+def _set_columns(self: Any, obj: Any, value: Any, *, setter: Any = None) -> None:
+    if type(value) is not dict or self.readonly or "_property_values" not in obj.__dict__:
+        _bokehs_set_columns(self, obj, value, setter=setter)
+        return
+    document = obj.document
+    hint = ColumnDataChangedEvent(document, obj, "data", setter=setter) if document else None
+    prepared = self.property.prepare_value(obj, self.name, value)
+    self._set(obj, self._get(obj), prepared, hint=hint, setter=setter)
+
+
+_bokehs_set_columns: Any = ColumnDataPropertyDescriptor.__set__
+
+
+def _set(
+    self: Any, obj: Any, old: Any, value: Any, *, hint: Any = None, setter: Any = None
+) -> None:
+    if hint is None or value is Undefined:
+        _bokehs_set(self, obj, old, value, hint=hint, setter=setter)
+        return
+    # Bokeh compares here, too, all columns of data, and then tells whatever the answer is.
+    kept = obj._property_values.get(self.name, old)
+    if kept is not value:
+        if isinstance(kept, PropertyValueContainer):
+            kept._unregister_owner(obj, self)
+        self._set_value(obj, value)
+    if type(hint) is ColumnDataChangedEvent and facts_of(type(obj)).tells:
+        document = obj.document
+        if document is not None and type(document.callbacks) is RecordingCallbackManager:
+            document.callbacks.notify_columns(obj, self.name, old, value, hint, setter)
+            return
+    self._trigger(obj, old, value, hint=hint, setter=setter)
+
+
+_bokehs_set = PropertyDescriptor._set
+
+
 def _matches(self: Any, new: Any, old: Any) -> bool:
-    if type(new) in _SCALARS and type(old) in _SCALARS:
+    if type(new) in SCALARS and type(old) in SCALARS:
         return bool(new == old)
     return bool(_bokehs_matches(self, new, old))
 
@@ -283,7 +336,7 @@ def _refers(*values: Any) -> bool:
     """Whether there are models in the values."""
     found: list[Any] = []
     for value in values:
-        if type(value) not in _SCALARS:
+        if type(value) not in SCALARS:
             bokeh.model.util.visit_value_and_its_immediate_references(value, found.append)
     return bool(found)
 
@@ -302,9 +355,77 @@ def _trigger(
         document.callbacks.notify_change(self, attr, old, new, hint, setter, invoke)
 
 
+def _setattr(self: Any, name: str, value: Any) -> None:
+    plain = plain_property(type(self), name)
+    if (
+        plain is None
+        or not plain.writable
+        or type(value) not in plain.takes
+        or not _assign(self, name, plain, value, None)
+    ):
+        _bokehs_setattr(self, name, value)
+
+
+_bokehs_setattr = HasProps.__setattr__
+
+
+def _set_from_json(
+    self: PropertyDescriptor[Any], obj: HasProps, value: Any, *, setter: Any = None
+) -> None:
+    plain = plain_property(type(obj), self.name)
+    if (
+        plain is None
+        or plain.descriptor is not self
+        or not plain.tells
+        or type(value) not in plain.takes
+        or not _assign(obj, self.name, plain, value, setter)
+    ):
+        _bokehs_set_from_json(self, obj, value, setter=setter)
+
+
+_bokehs_set_from_json = PropertyDescriptor.set_from_json
+
+
+def _assign(obj: Any, name: str, plain: Plain, value: Any, setter: Any) -> bool:
+    """Compare, store and tell of a scalar that a plain property takes for its type.
+
+    Returns:
+        False where there is more to it; nothing has been done then.
+    """
+    own = obj.__dict__
+    values = own.get("_property_values")
+    if values is None or plain.assertions:
+        return False
+    old = values.get(name, _NOTHING)
+    if old is _NOTHING:
+        old = plain.descriptor._get_default(obj)
+    if type(old) not in SCALARS and old is not Undefined:
+        return False
+    if value == old:
+        return True
+    if value is not old:  # one NaN may be set twice
+        own["_unstable_themed_values"].pop(name, None)
+        own["_unstable_default_values"].pop(name, None)
+        values[name] = value
+    document = own["_temp_document"]
+    if document is None:
+        document = own["_document"]
+    if document is None:
+        for callback in own["_callbacks"].get(name) or ():
+            callback(name, old, value)
+        return True
+    manager = document.callbacks
+    if type(manager) is RecordingCallbackManager:
+        manager.notify_scalar(obj, name, old, value, setter)
+    else:
+        obj.trigger(name, old, value, None, setter)
+    return True
+
+
 #: Where, what it is called, and what takes its place.
 _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (HasProps, "__init__", _init),
+    (HasProps, "__setattr__", _setattr),
     (HasProps, "_overridden_defaults", classmethod(_overridden_defaults)),
     (HasProps, "lookup", classmethod(_lookup)),
     (HasProps, "themed_values", _themed_values),
@@ -312,6 +433,10 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "has_unstable_default", _has_unstable_default),
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
+    (PropertyDescriptor, "_set", _set),
+    (ColumnDataPropertyDescriptor, "__set__", _set_columns),
+    (Dict, "validate", _validate_dict),
+    (PropertyDescriptor, "set_from_json", _set_from_json),
     (Property, "matches", _matches),
     (Property, "prepare_value", _prepare_value),
     (Model, "trigger", _model_trigger),
@@ -319,6 +444,7 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
 )
 
+_replacing = Lock()
 _replaced: list[tuple[Any, str, Any]] = []
 
 
@@ -335,11 +461,12 @@ def install() -> bool:
     """
     if bokeh.__version__ not in RELEASES:
         return False
-    if not _replaced:
-        for place, name, replacement in _REPLACEMENTS:
-            _replace(place, name, replacement)
-        if settings.simple_ids():  # else ids are random
-            _replace(bokeh.model.model, "make_id", _make_id)
+    with _replacing:
+        if not _replaced:
+            for place, name, replacement in _REPLACEMENTS:
+                _replace(place, name, replacement)
+            if settings.simple_ids():  # else ids are random
+                _replace(bokeh.model.model, "make_id", _make_id)
     return True
 
 
@@ -350,6 +477,7 @@ def _replace(place: Any, name: str, replacement: Any) -> None:
 
 def uninstall() -> None:
     """Put Bokeh's own methods back."""
-    while _replaced:
-        place, name, original = _replaced.pop()
-        setattr(place, name, original)
+    with _replacing:
+        while _replaced:
+            place, name, original = _replaced.pop()
+            setattr(place, name, original)

@@ -8,11 +8,14 @@ from typing import Any, Protocol, cast
 from bokeh.document import Document
 from bokeh.document.callbacks import DocumentCallbackManager
 from bokeh.document.events import (
+    ColumnDataChangedEvent,
     DocumentChangedEvent,
     DocumentPatchedEvent,
+    ModelChangedEvent,
     SessionCallbackAdded,
     SessionCallbackRemoved,
 )
+from bokeh.model import Model
 
 from hyperfocal.document.changes import keep_payload
 from hyperfocal.document.curdoc import current_document, is_current
@@ -118,6 +121,73 @@ class RecordingCallbackManager(DocumentCallbackManager):
         else:
             with current_document(document):
                 self._tell(invoker, event)
+
+    def notify_scalar(self, model: Model, attr: str, old: Any, new: Any, setter: Any) -> None:
+        """A plain property holds another scalar now: what ``model.trigger`` does, at once.
+
+        Raises:
+            OutsideTurnError: the calling code does not hold the document's lock.
+        """
+        sink, document = self._sink, self._document()
+        if (
+            sink is None
+            or document is None
+            or self._hold is not None
+            or attr == "name"  # documents find models by it
+            or not is_current(document)
+        ):
+            model.trigger(attr, old, new, None, setter)
+            return
+        event = ModelChangedEvent.__new__(ModelChangedEvent)
+        event.document = document
+        event.setter = setter
+        event.callback_invoker = None
+        event.model = model
+        event.attr = attr
+        event.new = new
+        self._tell_at_once(sink, event, model, attr, old, new)
+
+    def notify_columns(
+        self,
+        model: Model,
+        attr: str,
+        old: Any,
+        new: Any,
+        event: ColumnDataChangedEvent,
+        setter: Any,
+    ) -> None:
+        """The same for columns, of which an event says what it is that has changed.
+
+        Raises:
+            OutsideTurnError: the calling code does not hold the document's lock.
+        """
+        sink, document = self._sink, self._document()
+        if sink is None or document is None or self._hold is not None or not is_current(document):
+            model.trigger(attr, old, new, event, setter)
+            return
+        if event.setter is None:
+            event.setter = setter
+        self._tell_at_once(sink, event, model, attr, old, new)
+
+    def _tell_at_once(
+        self,
+        sink: ChangeSink,
+        event: DocumentPatchedEvent,
+        model: Model,
+        attr: str,
+        old: Any,
+        new: Any,
+    ) -> None:
+        if not sink.may_change():
+            raise OutsideTurnError(_what(event))
+        sink.changed(event)
+        try:
+            for callback in model._callbacks.get(attr) or ():
+                callback(attr, old, new)
+        finally:
+            if self._change_callbacks:
+                for listener in self.change_callbacks():
+                    listener(event)
 
     def _tell(self, invoker: Any, event: DocumentChangedEvent) -> None:
         try:

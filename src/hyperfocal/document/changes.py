@@ -35,6 +35,10 @@ _ABOUT_A_PROPERTY = (
 )
 
 
+#: Events that carry nothing that is said: what properties hold is read when it is said.
+_WITHOUT_PAYLOAD = frozenset({ModelChangedEvent, ColumnDataChangedEvent})
+
+
 class Change(NamedTuple):
     """One thing to say.
 
@@ -101,7 +105,8 @@ class Changes:
 
     def add(self, event: DocumentPatchedEvent) -> None:
         """Note an event; copies what the application may reuse."""
-        keep_payload(event)
+        if type(event) not in _WITHOUT_PAYLOAD:
+            keep_payload(event)
         self._events.append(event)
 
     def take(self) -> list[DocumentPatchedEvent]:

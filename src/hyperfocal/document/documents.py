@@ -7,18 +7,17 @@ import weakref
 from typing import Any
 
 from bokeh.application.application import SessionContext
-from bokeh.core.has_props import _default_resolver
 from bokeh.document import Document
 from bokeh.model import Model
 
 from hyperfocal.document.callbacks import RecordingCallbackManager
+from hyperfocal.document.data_models import forget_models
 from hyperfocal.document.patches import decode_document
 from hyperfocal.wire import Buffer
 
 __all__ = (
     "adopt_document",
     "dispose",
-    "forget_models",
     "is_settled",
     "mark_seen",
     "mark_these_seen",
@@ -100,24 +99,6 @@ def replace_document(
         for root in replacement.roots:
             document.add_root(root, setter)  # type: ignore[arg-type]
     document.set_title(replacement.title, setter)  # type: ignore[arg-type]
-
-
-def forget_models(modules: set[str]) -> None:
-    """Take the model classes of these modules off Bokeh's list.
-
-    A script that defines models (a DataModel, say) adds to the list in every session. The classes
-    keep their module's globals alive, and every later page imports the module of each of them.
-    """
-    resolver: Any = _default_resolver
-    known: dict[str, type[Any]] = resolver._known_models
-    found: list[str] = []
-    for name, cls in reversed(known.items()):  # in order of definition; Bokeh's were loaded first
-        if cls.__module__.startswith("bokeh.models."):
-            break
-        if cls.__module__ in modules:
-            found.append(name)
-    for name in found:
-        del known[name]
 
 
 def dispose(document: Document, session_id: str) -> None:

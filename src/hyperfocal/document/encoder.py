@@ -2,6 +2,8 @@
 
 Writes what Bokeh's own serializer writes, which it extends: types that it does not know by
 themselves go to Bokeh's encoder, whose items come back here.
+
+Threads share nothing here but constants: an encoder is one message's.
 """
 
 from __future__ import annotations
@@ -32,22 +34,27 @@ from bokeh.util.dataclasses import Unspecified
 from hyperfocal.document.plans import plan_of
 from hyperfocal.wire import Buffer
 
-__all__ = ("Encoder",)
+__all__ = ("AS_THEY_ARE", "Encoder", "as_binary", "is_its_own_json")
 
 #: JavaScript's integers, as far as Bokeh trusts them.
 _MAX_SAFE_INT = 2**53 - 1
-#: Types whose values are their own JSON.
-_PLAIN = frozenset({str, bool, type(None)})
 _FLOATS: frozenset[type[Any]] = frozenset({float})
-#: Types of arrays that travel as they are.
-_BINARY: dict[np.dtype[Any], str] = {
-    np.dtype(name): name
-    for name in (
-        *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32"),
+#: Types of arrays that travel as they are, and ``int64``, which does if its numbers are small, by
+#: their character: the types themselves take long to compare.
+_BINARY: dict[str, str] = {
+    char: name
+    for char in np.typecodes["All"]
+    if (name := np.dtype(char).name)
+    in {
+        *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64"),
         *("float32", "float64"),
-    )
+    }
 }
 _INT32 = np.iinfo(np.int32)
+
+
+#: Types of scalars that are written as they are, whatever their value.
+AS_THEY_ARE: frozenset[type[Any]] = frozenset({str, bool, type(None)})
 
 
 def is_its_own_json(value: Any) -> bool:
@@ -55,10 +62,7 @@ def is_its_own_json(value: Any) -> bool:
     kind = type(value)
     if kind is int:
         return bool(-_MAX_SAFE_INT < value <= _MAX_SAFE_INT)
-    return kind in _AS_THEY_ARE or (kind is float and isfinite(value))
-
-
-_AS_THEY_ARE = frozenset({str, bool, type(None)})
+    return kind in AS_THEY_ARE or (kind is float and isfinite(value))
 
 
 class Encoder(Serializer):
@@ -176,7 +180,7 @@ class Encoder(Serializer):
 
     def _encode_list(self, obj: Any) -> Any:
         kinds: set[Any] = set(map(type, obj))
-        if kinds <= _PLAIN:
+        if kinds <= AS_THEY_ARE:
             return list(obj)
         if kinds <= _FLOATS and isfinite(sum(obj)):
             return list(obj)
@@ -195,15 +199,13 @@ class Encoder(Serializer):
     def _encode_ndarray(self, obj: npt.NDArray[Any]) -> Any:
         if type(obj) is not np.ndarray:
             return super()._encode_ndarray(obj)
-        array = obj
-        dtype = _BINARY.get(array.dtype)
-        if array.dtype == np.int64 and array.size and _fits_int32(array):
-            array, dtype = array.astype(np.int32), "int32"
-        if dtype is None or not array.flags.c_contiguous:
+        binary = as_binary(obj)
+        if binary is None:
             return super()._encode_ndarray(obj)
+        array, dtype = binary
         return {
             "type": "ndarray",
-            "array": self._encode_bytes(array.data),
+            "array": self._encode_bytes(array.tobytes()),
             "shape": list(array.shape),
             "dtype": dtype,
             "order": sys.byteorder,
@@ -249,6 +251,17 @@ class Encoder(Serializer):
         if obj.units is not Unspecified:
             written["units"] = self.encode(obj.units)
         return written
+
+
+def as_binary(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str] | None:
+    """The array that travels for one, and its type; ``None`` for one that is written otherwise."""
+    kind = array.dtype
+    dtype = _BINARY.get(kind.char) if kind.isnative else None
+    if dtype is None or not array.flags.c_contiguous:
+        return None
+    if dtype != "int64":
+        return array, dtype
+    return (array.astype(np.int32), "int32") if array.size and _fits_int32(array) else None
 
 
 def _fits_int32(array: npt.NDArray[Any]) -> bool:

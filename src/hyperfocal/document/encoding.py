@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
+import numpy as np
+import orjson
 from bokeh import __version__ as bokeh_version
 from bokeh.core.property.descriptors import UnsetValueError
+from bokeh.core.property.wrappers import PropertyValueColumnData
 from bokeh.document import Document
 from bokeh.document.events import (
     ColumnDataChangedEvent,
@@ -19,11 +23,12 @@ from bokeh.document.events import (
 from bokeh.model import Model
 
 from hyperfocal.document.changes import Change
+from hyperfocal.document.classes import plain_property
 from hyperfocal.document.data_models import known_data_models
-from hyperfocal.document.encoder import Encoder, is_its_own_json
-from hyperfocal.wire import Buffer, dump_json
+from hyperfocal.document.encoder import Encoder, as_binary, is_its_own_json
+from hyperfocal.wire import Buffer, dump_json, json_string
 
-__all__ = ("EncodedPatch", "encode_changes", "encode_document")
+__all__ = ("EncodedPatch", "encode_changes", "encode_document", "encode_plain")
 
 
 class EncodedPatch(NamedTuple):
@@ -126,6 +131,95 @@ def encode_changes(
     return EncodedPatch(dump_json({"events": events}), encoder.payloads)
 
 
+def encode_plain(
+    document: Document, events: Sequence[Any], client: object
+) -> tuple[bytes, tuple[Buffer, ...]] | None:
+    """What ``encode_changes`` makes of a turn's events for a client, in the plain case, at once.
+
+    That is when each is about another property, plain ones that hold scalars or columns that are
+    arrays, set by the application or by the client itself, and the document has no new models.
+
+    Args:
+        document: the document, in the state in which the events left it.
+        events: all that has happened.
+        client: the audience; it knows its own changes.
+
+    Returns:
+        The content of a PATCH-DOC, as JSON, and its buffers; ``b""`` when there is nothing to say.
+        ``None``: this is not the plain case.
+    """
+    if document.models._new_models:
+        return None
+    models: dict[Any, Any] = document.models._models
+    subjects: set[tuple[Model, str]] = set()
+    told: list[dict[str, Any]] = []
+    buffers: list[Buffer] = []
+    for event in events:
+        kind = type(event)
+        if kind not in _PLAIN:
+            return None
+        model, attr, setter = event.model, event.attr, event.setter
+        subjects.add((model, attr))
+        model_id = model._id
+        has_left = models.get(model_id) is not model
+        if setter is client or has_left:
+            continue
+        value = model._property_values.get(attr, events)
+        if setter is not None:
+            return None
+        if kind is ColumnDataChangedEvent:
+            data = _columns(value, buffers) if event.cols is None else None
+            if data is None:
+                return None
+            said = {"kind": event.kind, "model": {"id": model_id}, "attr": attr}
+            told.append({**said, "data": data, "cols": None})
+        elif is_its_own_json(value) and plain_property(type(model), attr) is not None:
+            told.append(
+                {"kind": "ModelChanged", "model": {"id": model_id}, "attr": attr, "new": value}
+            )
+        else:
+            return None
+    if len(subjects) != len(events):
+        return None
+    if not told:
+        return b"", ()
+    try:
+        return orjson.dumps({"events": told}), tuple(buffers)
+    except TypeError:  # half a surrogate pair
+        return None
+
+
+_PLAIN = frozenset({ModelChangedEvent, ColumnDataChangedEvent})
+
+
+def _columns(data: Any, buffers: list[Buffer]) -> orjson.Fragment | None:
+    """Columns that are arrays, as JSON; their bytes are added to the buffers."""
+    if type(data) is not PropertyValueColumnData or not data:
+        return None
+    entries: list[bytes] = []
+    for name, column in cast("dict[Any, Any]", data).items():
+        if type(column) is not np.ndarray or not column.shape:
+            return None
+        binary = as_binary(column)
+        if binary is None or type(name) is not str:
+            return None
+        array, dtype = binary
+        buffer = Buffer(f"b{len(buffers)}", array.tobytes())
+        buffers.append(buffer)
+        shape = ",".join(map(str, array.shape))
+        entries.append(
+            _ARRAY % (json_string(name), buffer.id.encode(), shape.encode(), dtype.encode())
+        )
+    return orjson.Fragment(_COLUMNS % b",".join(entries))
+
+
+_COLUMNS = b'{"type":"map","entries":[%b]}'
+_ARRAY = (
+    b'[%b,{"type":"ndarray","array":{"type":"bytes","data":{"id":"%b"}},'
+    b'"shape":[%b],"dtype":"%b","order":"ORDER"}]'
+).replace(b"ORDER", sys.byteorder.encode())
+
+
 def _plain(
     document: Document,
     changes: Iterable[Change],
@@ -207,11 +301,14 @@ def _encode_change(encoder: Encoder, change: Change) -> Any:
             "new": encoder.encode(value),
         }
     if isinstance(event, ColumnDataChangedEvent):
-        now = ColumnDataChangedEvent(
-            event.document,
-            event.model,
-            event.attr,
-            cols=list(change.cols) if change.cols is not None else None,
-        )
-        return now.to_serializable(encoder)
+        data, cols = getattr(event.model, event.attr), change.cols
+        if cols is not None:
+            data = {col: column for col in cols if (column := data.get(col)) is not None}
+        return {
+            "kind": event.kind,
+            "model": event.model.ref,
+            "attr": event.attr,
+            "data": encoder.encode(data),
+            "cols": encoder.encode(cols),
+        }
     return event.to_serializable(encoder)

@@ -9,7 +9,7 @@ import traceback
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import UnsetValueError
@@ -20,6 +20,7 @@ from bokeh.document.config import DocumentConfig
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
+from hyperfocal.document.classes import SCALARS, plain_property
 from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.wire import Buffer
@@ -51,7 +52,8 @@ _DTYPES = (
 )
 
 
-class DecodedPatch(NamedTuple):
+@dataclass(slots=True)
+class DecodedPatch:
     """Events that are known to fit the document.
 
     Attributes:
@@ -201,8 +203,11 @@ def decode_patch(
         raise PatchError("the patch has no list of events")
     plain = _plain_events(document, raw)
     if plain is not None:
+        events, known_to_fit = plain
+        if known_to_fit:
+            return DecodedPatch(tuple(events))
         rehearsal = Rehearsal(document, may_script=may_script)
-        return DecodedPatch(_rehearsed(rehearsal.scalar, plain))
+        return DecodedPatch(_rehearsed(rehearsal.scalar, events))
     references = _References(document)
     decoder = _Decoder(references, setter)
     try:
@@ -243,35 +248,36 @@ def _items(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
-def _plain_events(document: Document, raw: list[Any]) -> list[dict[str, Any]] | None:
+def _plain_events(document: Document, raw: list[Any]) -> tuple[list[dict[str, Any]], bool] | None:
     """The events of a patch that only sets properties of known models to scalars.
 
     That is what nearly all patches do, and there is nothing in them to decode. ``None`` for any
-    other patch.
+    other patch. With them comes whether each property is known to take what it is set to, so that
+    nothing has to be rehearsed.
     """
     events: list[dict[str, Any]] = []
+    known_to_fit = True
+    models: dict[Any, Model] = document.models._models
     for event in raw:
         if type(event) is not dict or event.get("kind") != "ModelChanged":
             return None
-        reference = event.get("model")
+        reference, attr, new = event.get("model"), event.get("attr"), event.get("new", event)
         if (
             type(reference) is not dict
             or len(reference) != 1
-            or type(reference.get("id")) is not str
-            or type(event.get("new", event)) not in _SCALARS
-            or type(event.get("attr")) is not str
+            or type(attr) is not str
+            or type(new) not in SCALARS
         ):
             return None
-        model = document.models.get_by_id(cast(Any, reference["id"]))
+        model_id = reference.get("id")
+        model = models.get(model_id) if type(model_id) is str else None
         if model is None:
             return None
-        events.append(
-            {"kind": "ModelChanged", "model": model, "attr": event["attr"], "new": event["new"]}
-        )
-    return events
+        plain = plain_property(type(model), attr)
+        if plain is None or type(new) not in plain.takes or plain.assertions:
+            known_to_fit = False
+        events.append({"kind": "ModelChanged", "model": model, "attr": attr, "new": new})
+    return events, known_to_fit
 
 
 def _rehearsed(

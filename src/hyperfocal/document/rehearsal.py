@@ -1,4 +1,7 @@
-"""Whether the events of a client's patch fit the document, one after the other."""
+"""Whether the events of a client's patch fit the document, one after the other.
+
+Threads share nothing here but constants. (Switching Bokeh's validation off would be seen by all.)
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.property.descriptors import PropertyDescriptor
-from bokeh.core.property.validation import validate
 from bokeh.document import Document
 from bokeh.events import Event
 from bokeh.model import Model
@@ -189,8 +191,7 @@ class _Shadow:
     def __init__(self, data: Any) -> None:
         self._data: Mapping[Any, Any] = data
         self._deep: set[Any] = set()
-        with validate(False):
-            self._source = ColumnDataSource(data={})
+        self._source = ColumnDataSource(data={})
         self._columns: dict[Any, Any] = self._source.data  # type: ignore[assignment]
 
     def column(self, name: Any) -> Any:

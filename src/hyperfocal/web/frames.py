@@ -16,7 +16,7 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows import picows as _picows
 
 from hyperfocal.errors import InvalidDataError, MessageTooBigError, PeerError, ProtocolError
-from hyperfocal.wire import Frame
+from hyperfocal.wire import Frame, Packed
 
 __all__ = (
     "Closing",
@@ -124,6 +124,14 @@ class FrameReader(WSListener):
         if self._ended:
             return
         try:
+            if (
+                frame.msg_type is _TEXT_KIND
+                and frame.fin
+                and self._joined is None
+                and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+            ):
+                self._events.append(_text(frame))
+                return
             event = self._event(frame)
         except PeerError as error:
             self._end(error)
@@ -141,10 +149,7 @@ class FrameReader(WSListener):
             raise ProtocolError("a reserved bit of a frame is set")
         if kind is _TEXT_KIND:
             if frame.fin and self._joined is None:
-                try:
-                    return frame.get_payload_as_utf8_text()
-                except UnicodeDecodeError as error:
-                    raise _not_utf8() from error
+                return _text(frame)
             self._begin(codecs.getincrementaldecoder("utf-8")())
         elif kind is _BINARY_KIND:
             if frame.fin and self._joined is None:
@@ -180,6 +185,13 @@ class FrameReader(WSListener):
             return None
         joined, self._joined = self._joined, None
         return bytes(joined) if self._utf8 is None else joined.decode()
+
+
+def _text(frame: WSFrame) -> str:
+    try:
+        return frame.get_payload_as_utf8_text()
+    except UnicodeDecodeError as error:
+        raise _not_utf8() from error
 
 
 def _not_utf8() -> InvalidDataError:
@@ -283,9 +295,15 @@ def _picows_parser(listener: WSListener, max_bytes: int) -> Any:
 
 
 def wrap(messages: Iterable[Frame]) -> list[bytes]:
-    """Messages as a server sends them, whole and unmasked: headers and payloads, in turn."""
+    """Messages as a server sends them, whole and unmasked: headers and payloads, in turn.
+
+    What is packed goes as it is.
+    """
     parts: list[bytes] = []
     for message in messages:
+        if type(message) is Packed:
+            parts.append(message)
+            continue
         if message == "{}":  # of each three text frames one is that
             parts.append(_EMPTY_OBJECT)
             continue

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Any
+
+import orjson
 
 from hyperfocal.errors import (
     MessageTooBigError,
@@ -28,6 +31,9 @@ class _Due(Enum):
     CONTENT = auto()
     BUFFER_HEADER = auto()
     BUFFER_PAYLOAD = auto()
+
+
+_HEADER = _Due.HEADER  # looking it up in the enum takes longer than comparing
 
 
 class Decoder:
@@ -82,6 +88,40 @@ class Decoder:
             self._error = error
             self._buffers.clear()
             raise
+
+    def feed_message(self, header: Frame, metadata: Frame, content: Frame) -> Message | None:
+        """Take three frames at once, if they are a whole message without buffers, and no mistake.
+
+        Returns:
+            ``None`` where there is more to it. Nothing has been taken then: feed them one by one.
+        """
+        if (
+            self._due is not _HEADER
+            or self._error is not None
+            or metadata != "{}"
+            or type(header) is not str
+            or type(content) is not str
+            # In UTF-8 each character has four bytes at the most.
+            or 4 * len(header) > self._limits.header_bytes
+            or 4 * (len(header) + len(content)) + 2 > self._limits.message_bytes
+        ):
+            return None
+        try:
+            fields, body = orjson.loads(header), orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return None
+        if type(fields) is not dict or type(body) is not dict:
+            return None
+        msgid, name, reqid = fields.get("msgid"), fields.get("msgtype"), fields.get("reqid")
+        kind = _KINDS.get(name) if type(name) is str else None
+        if (
+            kind is None
+            or type(msgid) is not str
+            or ("num_buffers" in fields and not _is_zero(fields["num_buffers"]))
+            or not (reqid is None or type(reqid) is str)
+        ):
+            return None
+        return _message((kind, msgid, body, NO_FIELDS, reqid, ()))
 
     def _feed(self, frame: Frame) -> Message | None:
         due = self._due
@@ -173,6 +213,14 @@ class Decoder:
         if self._buffers:
             self._buffers = []
         return message
+
+
+#: What the constructor of a named tuple comes to, without the Python in between.
+_message: Callable[[tuple[Any, ...]], Message] = partial(tuple.__new__, Message)
+
+
+def _is_zero(value: object) -> bool:
+    return type(value) is int and value == 0
 
 
 _NAMES: dict[_Due, str] = {

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from hyperfocal.wire.jsontext import dump_json
+from hyperfocal.wire.jsontext import dump_json, json_string
 from hyperfocal.wire.messages import Buffer, Frame, Kind
 
 __all__ = ("MessageIds", "ack", "encode", "error_reply", "ok_reply", "reply")
@@ -21,17 +21,25 @@ _NAMES: dict[Kind, str] = {kind: str(kind) for kind in Kind}
 
 
 class MessageIds:
-    """A source of message ids, unique over processes. Inject another one where ids must repeat."""
+    """A source of message ids, unique over processes. Inject another one where ids must repeat.
 
-    __slots__ = ("_count", "_prefix")
+    Threads may share one: the next number is taken by a single operation.
+    """
+
+    __slots__ = ("_count", "_json", "_prefix")
 
     def __init__(self, prefix: str | None = None) -> None:
         self._prefix = secrets.token_hex(6) if prefix is None else prefix
+        self._json = json_string(self._prefix)[:-1]
         self._count = itertools.count(1)
 
     def __call__(self) -> str:
         """A new id."""
         return f"{self._prefix}-{next(self._count)}"
+
+    def as_json(self) -> bytes:
+        """A new id, as a string in JSON."""
+        return b'%b-%d"' % (self._json, next(self._count))
 
 
 def encode(
