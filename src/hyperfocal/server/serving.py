@@ -23,6 +23,7 @@ from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
+from hyperfocal.server.forked import heeding
 from hyperfocal.telemetry import LogSubscriber, Telemetry
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
@@ -239,15 +240,12 @@ class HttpServer(uvicorn.Server):
             self.should_exit = True
             loop.call_soon_threadsafe(end)
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self.should_exit:
-                raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with heeding((signal.SIGINT, signal.SIGTERM), stop):
+            try:
+                yield
+            except asyncio.CancelledError:
+                if not self.should_exit:
+                    raise
 
 
 def _websocket_protocol(settings: Settings) -> Any:
