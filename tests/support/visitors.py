@@ -100,7 +100,7 @@ async def visitor(
     """
     async with httpx.AsyncClient(timeout=30) as http:
         page = await http.get(f"{base}{path}", headers=dict(headers or {}))
-    assert page.status_code == 200, page.text
+    assert page.status_code == 200, page.text[-2_000:]
     url = f"{base.replace('http', 'ws', 1)}{path.partition('?')[0]}/ws"
     async with WireClient.connect(url, page_token(page.text)) as client:
         yield Visitor(client, await client.pull())

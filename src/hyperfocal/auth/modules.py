@@ -17,6 +17,7 @@ from typing import Any, cast
 from hyperfocal.auth.handler import HandlerError, RequestHandler
 from hyperfocal.auth.provider import Answer, AuthPage, Visitor, check_xsrf
 from hyperfocal.errors import UsageError
+from hyperfocal.telemetry import worded
 
 __all__ = ("AuthModule",)
 
@@ -46,9 +47,7 @@ class AuthModule:
         except OSError as error:
             raise UsageError(f"the auth module {path} cannot be read: {error}") from error
         except Exception as error:
-            raise UsageError(
-                f"the auth module {path} failed: {type(error).__name__}: {error}"
-            ) from error
+            raise UsageError(f"the auth module {path} failed: {worded(error)}") from error
         self._check()
         self._get_user = self._names.get("get_user_async") or self._names["get_user"]
         self.logout_url: str | None = self._names.get("logout_url")

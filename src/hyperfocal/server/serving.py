@@ -24,7 +24,7 @@ from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.server.forked import heeding
-from hyperfocal.telemetry import LogSubscriber, Telemetry
+from hyperfocal.telemetry import LogSubscriber, Telemetry, log_failure, shown
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.exchange import Arrival, Exchange, Place
@@ -381,11 +381,13 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, N
         except (SystemExit, KeyboardInterrupt) as error:
             if serving.done():
                 raise
-            _log.error(
-                "Code of an application asked the process to end (%r) in a task of its own; "
+            log_failure(
+                _log,
+                logging.ERROR,
+                "Code of an application asked the process to end (%s) in a task of its own; "
                 "the server goes on",
-                error,
-                exc_info=error,
+                shown(error),
+                error=error,
             )
         except RuntimeError as error:
             if serving.done():

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hyperfocal.auth import relative_url
 from hyperfocal.auth.provider import Answer, AuthPage, AuthProvider, SetCookie, Visitor
 from hyperfocal.pages import failure_script, notice_page
-from hyperfocal.telemetry import ConnectionRefused
+from hyperfocal.telemetry import ConnectionRefused, log_failure
 from hyperfocal.web.requests import USER, read_cookies, read_headers, read_protocol
 from hyperfocal.web.site import Site
 from hyperfocal.web.websocket import refuse
@@ -98,7 +98,8 @@ class Guard:
                 user = await provider.user(visitor)
                 login = await provider.login_url(visitor) if not user else None
             except Exception as error:
-                _log.error("Asking who a visitor is failed: %r", error, exc_info=error)
+                what = "Asking who a visitor is failed"
+                log_failure(_log, logging.ERROR, what, error=error)
                 await self._fail(scope, receive, send)
                 return
             if not user:

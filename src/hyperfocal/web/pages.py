@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -29,7 +28,7 @@ from hyperfocal.pages import (
 )
 from hyperfocal.panel import is_panels
 from hyperfocal.session import Session
-from hyperfocal.telemetry import BuildFailed, ConnectionRefused
+from hyperfocal.telemetry import BuildFailed, ConnectionRefused, traceback_of, worded
 from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.listing import Served
@@ -147,8 +146,8 @@ class PageEndpoint:
         return self._site.statics.bundle(relative_root(self._site, request))
 
     def _failed(self, visit: Visit, raised: Exception) -> BuildError:
-        detail = "".join(traceback.format_exception(raised))
-        failure = BuildError(self._served.url, f"{type(raised).__name__}: {raised}", detail)
+        detail = traceback_of(raised)
+        failure = BuildError(self._served.url, worded(raised), detail)
         self._site.telemetry.emit(BuildFailed(self._served.url, visit.session_id, failure, detail))
         return failure
 

@@ -12,7 +12,7 @@ from bokeh.layouts import column
 from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Button, Div, Slider
 
-document = curdoc()
+document: Any = curdoc()
 shown = Div(name="shown")
 order = Div(name="order")
 ready = Div(name="ready")
@@ -79,11 +79,11 @@ async def after() -> None:
     order.text += ", after"
 
 
-source = ColumnDataSource(data={"x": [1]}, name="source")
+source: Any = ColumnDataSource(data={"x": [1]}, name="source")
 source.on_change("data", rows)
-slider = Slider(start=0, end=9, value=0, name="slider")
+slider: Any = Slider(start=0, end=9, value=0, name="slider")
 slider.on_change("value", changed)
-buttons = {
+buttons: dict[str, Any] = {
     name: Button(name=name) for name in ("several", "on_event", "fails", "rows", "begin", "after")
 }
 for callback in (clicked, clicked_too, clicked_plain):

@@ -124,8 +124,22 @@ def dive() -> None:
         sys.setrecursionlimit(limit)
 
 
-def raises(make: Callable[[], Exception]) -> Callable[..., None]:
-    def callback(*_: object) -> None:
+def raises(make: Callable[[], Exception]) -> Any:
+    def callback() -> None:
+        raise make()
+
+    return callback
+
+
+def changes(make: Callable[[], Exception]) -> Any:
+    def callback(attr: str, old: object, new: object) -> None:
+        raise make()
+
+    return callback
+
+
+def ends(make: Callable[[], Exception]) -> Any:
+    def callback(context: object) -> None:
         raise make()
 
     return callback
@@ -149,7 +163,7 @@ kinds = {make.__name__: make for make in KINDS}
 if b"building" in arguments.get("where", ()):
     raise kinds[arguments["kind"][0].decode()]()
 if b"ending" in arguments.get("where", ()):
-    document.on_session_destroyed(raises(kinds[arguments["kind"][0].decode()]))
+    document.on_session_destroyed(ends(kinds[arguments["kind"][0].decode()]))
 
 alive = Button(name="alive")
 
@@ -166,11 +180,11 @@ for name, make in kinds.items():
     soon = Button(name=f"soon {name}")
     soon.on_click(lambda make=make: document.add_next_tick_callback(raises(make)))
     slider = Slider(name=f"slide {name}", start=0, end=9, value=0)
-    slider.on_change("value", raises(make))
+    slider.on_change("value", changes(make))
     roots += [click, soon, slider]
 button = Button(name="dive")
 button.on_click(dive)
-speechless = Speechless(name="speechless")
+speechless: Any = Speechless(name="speechless")
 
 
 def set_unwritable() -> None:
