@@ -40,12 +40,28 @@ CHANGED = {
 }
 
 
-@pytest.fixture(scope="module", params=[None, 2], ids=["no_pool", "nthreads_2"])
-def threads(request: pytest.FixtureRequest) -> Generator[Process]:
-    env = ENV if request.param is None else {**ENV, "PANEL_NUM_THREADS": str(request.param)}
-    with serving(SERVED / "threads.py", env=env) as server:
+#: Not where Panel runs callbacks in its pool of threads: nor does ``panel serve`` know there.
+NOT_IN_A_POOL = {"thread", "thread_of_thread", "shared_executor", "schedule"}
+
+
+@pytest.fixture(scope="module")
+def without_pool() -> Generator[Process]:
+    with serving(SERVED / "threads.py", env=ENV) as server:
         yield server
         assert server.stop(signal.SIGTERM) == 0, server.text
+
+
+@pytest.fixture(scope="module")
+def with_pool() -> Generator[Process]:
+    with serving(SERVED / "threads.py", env={**ENV, "PANEL_NUM_THREADS": "2"}) as server:
+        yield server
+        assert server.stop(signal.SIGTERM) == 0, server.text
+
+
+@pytest.fixture(params=["without_pool", "with_pool"])
+def threads(request: pytest.FixtureRequest) -> Process:
+    server: Process = request.getfixturevalue(request.param)
+    return server
 
 
 @asynccontextmanager
@@ -69,7 +85,20 @@ async def said(person: Visitor, wanted: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOLD)
-async def test_the_session_is_known_wherever_its_code_runs(threads: Process, name: str) -> None:
+async def test_the_session_is_known_wherever_its_code_runs(
+    without_pool: Process, name: str
+) -> None:
+    await known(without_pool, name)
+
+
+@pytest.mark.parametrize("name", sorted(TOLD.keys() - NOT_IN_A_POOL))
+async def test_the_session_is_known_in_the_threads_of_panels_pool(
+    with_pool: Process, name: str
+) -> None:
+    await known(with_pool, name)
+
+
+async def known(threads: Process, name: str) -> None:
     async with opened(threads, "/threads") as ada, opened(threads, "/threads") as bob:
         for number in range(1, TIMES + 1):
             for person in (ada, bob):

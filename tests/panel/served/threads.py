@@ -25,11 +25,12 @@ numbers = itertools.count(1)
 
 
 def tell(result: object) -> None:
+    """From anywhere: with Panel's pool of threads callbacks have no turn."""
+    document.add_next_tick_callback(partial(show, result))
+
+
+def show(result: object) -> None:
     told.text = f"{next(numbers)}: {result}"
-
-
-def tell_later(result: object) -> None:
-    document.add_next_tick_callback(partial(tell, result))
 
 
 def in_thread(call: Callable[[], object]) -> threading.Thread:
@@ -63,7 +64,7 @@ def thread_afterwards(_: object) -> None:
 
     def later() -> None:
         ended.wait(8)
-        tell_later(pn.state.curdoc in (document, None))
+        tell(pn.state.curdoc in (document, None))
 
     in_thread(later)
     document.add_next_tick_callback(ended.set)
@@ -79,7 +80,7 @@ async def to_thread(_: object) -> None:
 
 def execute(_: object) -> None:
     def work() -> None:
-        pn.state.execute(lambda: tell_later("executed"))
+        pn.state.execute(lambda: tell("executed"))
 
     in_thread(work)
 
@@ -91,7 +92,7 @@ def execute_scheduled(_: object) -> None:
 def execute_coroutine(_: object) -> None:
     async def work() -> None:
         await asyncio.sleep(0)
-        tell_later(f"executed {is_here()}")
+        tell(f"executed {is_here()}")
 
     pn.state.execute(work)
 
@@ -154,7 +155,7 @@ def periodic(_: object) -> None:
 def schedule(_: object) -> None:
     def answer() -> None:
         tasks.told.remove(answer)
-        tell_later("a task ran")
+        tell("a task ran")
 
     tasks.told.append(answer)
     pn.state.schedule_task(f"task {next(tasks.numbers)}", tasks.task, at=dt.datetime.now())
@@ -175,7 +176,7 @@ def plain_steps(_: int) -> Any:
 
 
 def is_loaded() -> None:
-    loaded.text += f"plain {is_here()} "
+    document.add_next_tick_callback(partial(note, f"plain {is_here()} "))
 
 
 async def is_loaded_too() -> None:
