@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-
 from bokeh.application.application import Application
 from bokeh.document import Document
 
 from hyperfocal.document import current_document, script_run
 from hyperfocal.errors import BuildError
 from hyperfocal.panel import begin, complete
+from hyperfocal.telemetry import TRACEBACK_CHARS, shortened, traceback_of, worded
 
 __all__ = ("build_document",)
 
@@ -46,14 +45,13 @@ def build_document(
                 if not any(handler.failed for handler in application.handlers):
                     complete(document, application)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are its own
-            summary = f"{type(error).__name__}: {error}"
-            raise BuildError(url, summary, "".join(traceback.format_exception(error))) from error
+            raise BuildError(url, worded(error), traceback_of(error)) from error
         finally:
             vars(document).pop("validate", None)
         for handler in application.handlers:
             if handler.failed:
                 raise BuildError(
                     url,
-                    handler.error or f"{type(handler).__name__} failed",
-                    handler.error_detail or "",
+                    shortened(handler.error or f"{type(handler).__name__} failed"),
+                    shortened(handler.error_detail or "", TRACEBACK_CHARS),
                 )

@@ -22,6 +22,7 @@ from bokeh.application.handlers import (
 from bokeh.settings import settings
 
 from hyperfocal.errors import LoadError, UsageError
+from hyperfocal.telemetry import shortened, shown, text_of
 
 __all__ = ("Loaded", "as_application", "describe", "load", "load_all", "load_bokeh_settings")
 
@@ -74,9 +75,9 @@ def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
     try:
         handler = _handler(absolute, argv)
     except (Exception, SystemExit) as error:
-        raise LoadError(given, _one_line(str(error) or repr(error))) from error
+        raise LoadError(given, _one_line(text_of(error) or shown(error))) from error
     if handler.failed:
-        raise LoadError(given, _one_line(handler.error or "it cannot be loaded"))
+        raise LoadError(given, _one_line(shortened(handler.error or "it cannot be loaded")))
     url = handler.url_path() or "/" + absolute.stem
     if not re.fullmatch(r"/[^/?#]+", url):
         raise LoadError(given, f"its name does not make a URL path ({url!r})")
@@ -108,7 +109,7 @@ def load_bokeh_settings(path: str | Path) -> None:
     try:
         settings.load_config(path)
     except Exception as error:
-        raise LoadError(str(path), _one_line(str(error))) from error
+        raise LoadError(str(path), _one_line(text_of(error))) from error
 
 
 def _one_line(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, cast
 from hyperfocal.auth.handler import HandlerError, RequestHandler
 from hyperfocal.auth.provider import Answer, AuthPage, Visitor, check_xsrf
 from hyperfocal.errors import UsageError
+from hyperfocal.telemetry import worded
 
 __all__ = ("AuthModule",)
 
@@ -51,9 +52,7 @@ class AuthModule:
         except OSError as error:
             raise UsageError(f"the auth module {path} cannot be read: {error}") from error
         except Exception as error:
-            raise UsageError(
-                f"the auth module {path} failed: {type(error).__name__}: {error}"
-            ) from error
+            raise UsageError(f"the auth module {path} failed: {worded(error)}") from error
         self._check()
         #: Calls a plain function of the module where such code belongs; by default in place.
         self.run_plain: Callable[[Callable[[], Any]], Awaitable[Any]] = _in_place

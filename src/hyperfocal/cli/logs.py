@@ -7,6 +7,7 @@ import sys
 
 from hyperfocal.config import LogLevel, Settings
 from hyperfocal.errors import ConfigError
+from hyperfocal.telemetry import BoundedFormatter
 
 __all__ = ("start_log",)
 
@@ -27,10 +28,9 @@ def start_log(settings: Settings) -> None:
             raise ConfigError(
                 "--log-file", settings.log_file, f"a file that can be written ({reason})"
             ) from error
+    handler.setFormatter(BoundedFormatter(settings.log_format))
     logging.basicConfig(
-        level=logging.DEBUG if level is LogLevel.TRACE else level.upper(),
-        format=settings.log_format,
-        handlers=[handler],
+        level=logging.DEBUG if level is LogLevel.TRACE else level.upper(), handlers=[handler]
     )
     if level is LogLevel.TRACE:
         return

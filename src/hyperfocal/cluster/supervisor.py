@@ -18,6 +18,7 @@ from hyperfocal.cluster.backoff import Backoff
 from hyperfocal.cluster.board import Board, State
 from hyperfocal.cluster.channel import Channel, Note, Word
 from hyperfocal.cluster.roster import Member, Roster
+from hyperfocal.server.forked import heed
 
 __all__ = ("GRACE_S", "Supervisor")
 
@@ -90,7 +91,7 @@ class Supervisor:
         """
         for end in (self._heard, self._news):
             end.setblocking(False)
-        before = {number: signal.signal(number, _heed) for number in _SIGNALS}
+        before = heed(_SIGNALS, _heed)
         wakeup = signal.set_wakeup_fd(self._news.fileno(), warn_on_full_buffer=False)
         for place in self._places:
             if self._start(place):
@@ -202,7 +203,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # A terminal sends it to all; the supervisor says what it means.
-        signal.signal(signal.SIGINT, _heed)
+        heed((signal.SIGINT,), _heed)
         os.close(self._life)
         self._heard.close()
 

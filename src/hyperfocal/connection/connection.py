@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -26,6 +25,8 @@ from hyperfocal.telemetry import (
     OutboxOverflowed,
     PatchRefused,
     Telemetry,
+    text_of,
+    traceback_of,
 )
 from hyperfocal.wire import (
     Decoder,
@@ -317,7 +318,7 @@ class Connection:
             self._telemetry.emit(
                 CallbackFailed(self._url, "encoding the document", error, self._session.id)
             )
-            self._reply_error(message, f"the document cannot be encoded: {error}", error)
+            self._reply_error(message, f"the document cannot be encoded: {text_of(error)}", error)
             return
         self._session.subscribe(self)
         self._session.told_all(self)
@@ -343,7 +344,7 @@ class Connection:
     def _reply_error(self, message: Message, text: str, error: BaseException | None = None) -> None:
         trace: str | None = None
         if self._dev and error is not None:
-            trace = "".join(traceback.format_exception(error))
+            trace = traceback_of(error)
         self.offer(error_reply(self._session.message_ids, message.msgid, text, trace))
 
 

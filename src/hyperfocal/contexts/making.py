@@ -37,6 +37,7 @@ from hyperfocal.telemetry import (
     SessionCreated,
     SessionDestroyed,
     Telemetry,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class SessionMaker:
         except BuildError as error:
             if ahead.looked_at is None:
                 await self._end(session)
-                self._stopped(f"building a document failed: {error}")
+                self._stopped(f"building a document failed: {text_of(error)}")
                 raise
         except BaseException:
             await self._end(session)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import traceback
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from bokeh.model import Model
 from hyperfocal.document.classes import SCALARS, plain_property
 from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
 from hyperfocal.errors import CallbackError, PatchError
+from hyperfocal.telemetry import text_of, traceback_of, worded
 from hyperfocal.wire import Buffer
 
 __all__ = (
@@ -97,7 +97,7 @@ class _References:
             try:
                 model.properties_with_values(include_defaults=False)
             except UnsetValueError as error:
-                raise PatchError(f"a new model lacks a value: {error}") from error
+                raise PatchError(f"a new model lacks a value: {text_of(error)}") from error
 
     def check_scripts(self) -> None:
         """Raise unless the models that the patch brings are without JavaScript callbacks.
@@ -219,7 +219,7 @@ def decode_patch(
             return DecodedPatch(())
         raise PatchError(f"the patch refers to an unknown model, id {error.id!r}") from error
     except Exception as error:
-        raise PatchError(f"the patch cannot be decoded: {error}") from error
+        raise PatchError(f"the patch cannot be decoded: {text_of(error)}") from error
 
     references.check_values()
     if not may_script:
@@ -290,7 +290,7 @@ def _rehearsed(
         except PatchError:
             raise
         except Exception as error:
-            raise PatchError(f"an event of the patch does not fit: {error}") from error
+            raise PatchError(f"an event of the patch does not fit: {text_of(error)}") from error
         if kept is not None:
             checked.append(kept)
     return tuple(checked)
@@ -326,7 +326,7 @@ def decode_document(
             raise TypeError("the roots are not models")
         references.check_values()
     except Exception as error:
-        raise PatchError(f"the pushed document cannot be decoded: {error}") from error
+        raise PatchError(f"the pushed document cannot be decoded: {text_of(error)}") from error
     return DecodedDocument(title, config, roots)
 
 
@@ -350,9 +350,7 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
 
 def callback_error(error: BaseException) -> CallbackError:
     """What a client is told of what a callback has raised."""
-    failure = CallbackError(
-        f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-    )
+    failure = CallbackError(worded(error), traceback_of(error))
     failure.__cause__ = error
     return failure
 

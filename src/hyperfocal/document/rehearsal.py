@@ -18,6 +18,7 @@ from bokeh.model import Model
 from bokeh.models import ColumnDataSource
 
 from hyperfocal.errors import PatchError
+from hyperfocal.telemetry import text_of
 
 __all__ = ("CHECKS", "NO_SCRIPTS", "SCRIPTS", "Rehearsal")
 
@@ -247,7 +248,7 @@ def _validate(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> 
         prop.validate(value)
     except ValueError as error:
         if not any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
-            raise PatchError(f"{descriptor.name}: {error}") from error
+            raise PatchError(f"{descriptor.name}: {text_of(error)}") from error
 
 
 def _check_assertions(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> None:

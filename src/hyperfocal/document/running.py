@@ -20,6 +20,8 @@ from bokeh.application.handlers import code, code_runner
 from bokeh.application.handlers.code import CodeHandler
 from bokeh.application.handlers.code_runner import CodeRunner
 
+from hyperfocal.document.signals import leave_signals_alone
+
 __all__ = ("script_run", "silenced")
 
 
@@ -154,6 +156,7 @@ def _install() -> None:
     namespace._monkeypatch_io = silenced
     for name in CodeHandler._io_functions:
         setattr(bokeh.io, name, _only_outside_of_scripts(name, getattr(bokeh.io, name)))
+    leave_signals_alone()
 
 
 _install()

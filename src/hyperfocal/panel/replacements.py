@@ -25,6 +25,8 @@ from bokeh.document.events import DocumentPatchedEvent
 
 from hyperfocal.auth import user_name
 from hyperfocal.document import RecordingCallbackManager, silenced
+from hyperfocal.panel.caches import share_caches
+from hyperfocal.panel.threads import document_of_thread, remember_starters
 
 __all__ = ("install", "session_of")
 
@@ -58,6 +60,7 @@ def install() -> bool:
     location.from_request = classmethod(_from_request(location.from_request.__func__))
     assert handlers._monkeypatch_io
     handlers._monkeypatch_io = _silenced
+    handlers.bk_set_curdoc = _setting_none_of_ours(handlers.bk_set_curdoc)
     for name in ("_add_busy_event", "_remove_busy_event"):
         assert getattr(state_class, name)
     parameter = state.param.busy
@@ -67,6 +70,13 @@ def install() -> bool:
     state_class._remove_busy_event = lambda _, event_id: busy.remove(event_id)
     state_class._thread_id = _ThreadId(state_class._thread_id)
     state_class.user = _User(state_class.user)
+    state_class.curdoc = _Curdoc(state_class.curdoc)
+    remember_starters()
+    cache = share_caches(import_module("panel.io.cache"), state)
+    for name in ("panel", "panel.io"):
+        module: Any = import_module(name)
+        assert module.cache
+        module.cache = cache
     return True
 
 
@@ -85,6 +95,18 @@ class _ThreadId(property):
             identity: int | None = self._own.__get__(state)
             return identity
         return threading.get_ident() if callbacks.has_turn else _NOBODY
+
+
+class _Curdoc(property):
+    """The document whose code runs, also in threads that it has started."""
+
+    def __init__(self, own: property) -> None:
+        super().__init__(self._get, own.fset)
+        self._own = own
+
+    def _get(self, state: Any) -> Document | None:
+        document: Document | None = self._own.__get__(state)
+        return document if document is not None else document_of_thread()
 
 
 class _User(property):
@@ -146,6 +168,17 @@ def _writing(own: Callable[..., None]) -> Callable[..., None]:
             callbacks.tell(events)
 
     return write
+
+
+def _setting_none_of_ours(own: Callable[[Document], None]) -> Callable[[Document], None]:
+    """Once a script has run, Panel would leave its document to all threads of the process."""
+
+    @wraps(own)
+    def set_curdoc(doc: Document) -> None:
+        if session_of(doc) is None:
+            own(doc)
+
+    return set_curdoc
 
 
 def _from_request(own: Callable[..., Any]) -> Callable[..., Any]:

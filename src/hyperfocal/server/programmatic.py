@@ -15,6 +15,7 @@ from hyperfocal.auth import AuthProvider
 from hyperfocal.config import Settings, named_settings
 from hyperfocal.errors import UsageError
 from hyperfocal.server.addresses import base_url, with_actual_port
+from hyperfocal.server.forked import heeding
 from hyperfocal.server.listening import bind
 from hyperfocal.server.serving import HttpServer, asgi_app, run_to_the_end, uvicorn_config
 from hyperfocal.session import Session
@@ -243,16 +244,9 @@ class Server:
             return
         if self._loop is not None and _runs_here(self._loop):
             raise UsageError("the server's loop runs in this thread; await server.stopped()")
-        before = {
-            number: signal.signal(number, lambda *_: self._over_soon())
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
+        with heeding((signal.SIGINT, signal.SIGTERM), lambda *_: self._over_soon()):
             while not self._over.wait(0.5):  # signals are seen between two waits
                 pass
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         if self._thread is not None:
             self._thread.join(_STOP_S)
 

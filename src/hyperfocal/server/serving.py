@@ -22,7 +22,8 @@ from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
 from hyperfocal.config import AsyncLoop, Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
-from hyperfocal.telemetry import LogSubscriber, Telemetry
+from hyperfocal.server.forked import heeding
+from hyperfocal.telemetry import LogSubscriber, Telemetry, log_failure, shown
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
 from hyperfocal.web.exchange import Arrival, Exchange, Place
@@ -233,15 +234,12 @@ class HttpServer(uvicorn.Server):
             self.should_exit = True
             loop.call_soon_threadsafe(end)
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self.should_exit:
-                raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with heeding((signal.SIGINT, signal.SIGTERM), stop):
+            try:
+                yield
+            except asyncio.CancelledError:
+                if not self.should_exit:
+                    raise
 
 
 def _websocket_protocol(settings: Settings) -> Any:
@@ -379,11 +377,13 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serve: Coroutine[Any, Any, N
         except (SystemExit, KeyboardInterrupt) as error:
             if serving.done():
                 raise
-            _log.error(
-                "Code of an application asked the process to end (%r) in a task of its own; "
+            log_failure(
+                _log,
+                logging.ERROR,
+                "Code of an application asked the process to end (%s) in a task of its own; "
                 "the server goes on",
-                error,
-                exc_info=error,
+                shown(error),
+                error=error,
             )
         except RuntimeError as error:
             if serving.done():

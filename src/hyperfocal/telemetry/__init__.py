@@ -22,13 +22,25 @@ from hyperfocal.telemetry.events import (
     TimerLate,
     TurnLong,
 )
+from hyperfocal.telemetry.failures import (
+    TRACEBACK_CHARS,
+    BoundedFormatter,
+    log_failure,
+    shortened,
+    shown,
+    text_of,
+    traceback_of,
+    worded,
+)
 from hyperfocal.telemetry.subscribers import Counters, LogSubscriber
 from hyperfocal.telemetry.telemetry import Telemetry
 
 __all__ = (
+    "TRACEBACK_CHARS",
     "ApplicationLoaded",
     "ApplicationUnloaded",
     "BegunAfresh",
+    "BoundedFormatter",
     "BuildFailed",
     "CallbackFailed",
     "ConnectionClosed",
@@ -49,4 +61,10 @@ __all__ = (
     "Telemetry",
     "TimerLate",
     "TurnLong",
+    "log_failure",
+    "shortened",
+    "shown",
+    "text_of",
+    "traceback_of",
+    "worded",
 )

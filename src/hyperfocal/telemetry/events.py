@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hyperfocal.telemetry.failures import shown, text_of
+
 __all__ = (
     "ApplicationLoaded",
     "ApplicationUnloaded",
@@ -138,7 +140,7 @@ class BuildFailed(Event):
 
     def words(self) -> str:
         """One line, and the application's own traceback below it."""
-        head = f"{self.url}: building a document failed: {self.error}"
+        head = f"{self.url}: building a document failed: {text_of(self.error)}"
         return f"{head}\n{self.detail.rstrip()}" if self.detail else head
 
 
@@ -166,7 +168,7 @@ class HookFailed(Event):
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: hook {self.hook} failed: {self.error!r}; going on without it"
+        return f"{self.url}: hook {self.hook} failed: {shown(self.error)}; going on without it"
 
     @property
     def cause(self) -> BaseException | None:
@@ -187,7 +189,7 @@ class CallbackFailed(Event):
     def words(self) -> str:
         """One line for the log."""
         where = f" in session {self.session_id}" if self.session_id else ""
-        return f"{self.url}: callback {self.callback} failed{where}: {self.error!r}"
+        return f"{self.url}: callback {self.callback} failed{where}: {shown(self.error)}"
 
     @property
     def cause(self) -> BaseException | None:
@@ -318,7 +320,8 @@ class PatchRefused(Event):
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: refused a request in session {self.session_id}: {_shown(self.error)}"
+        why = _shown(text_of(self.error))
+        return f"{self.url}: refused a request in session {self.session_id}: {why}"
 
 
 @dataclass(frozen=True, slots=True)

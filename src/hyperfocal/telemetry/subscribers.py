@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 
 from hyperfocal.telemetry.events import Event
+from hyperfocal.telemetry.failures import log_failure
 
 __all__ = ("Counters", "LogSubscriber")
 
@@ -20,7 +21,10 @@ class LogSubscriber:
         """Log one event, with the traceback of its cause if it has one."""
         if self._log.isEnabledFor(event.level):
             cause = event.cause
-            self._log.log(event.level, "%s", event.words(), exc_info=cause)
+            if cause is None:
+                self._log.log(event.level, "%s", event.words())
+            else:
+                log_failure(self._log, event.level, "%s", event.words(), error=cause)
 
 
 class Counters:

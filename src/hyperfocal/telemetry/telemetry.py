@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from hyperfocal.telemetry.events import Event
+from hyperfocal.telemetry.failures import log_failure
 
 __all__ = ("Telemetry",)
 
@@ -33,5 +34,6 @@ class Telemetry:
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except Exception:
-                _log.exception("a telemetry subscriber failed on %r", event)
+            except Exception as error:
+                what = "a telemetry subscriber failed on %s"
+                log_failure(_log, logging.ERROR, what, type(event).__name__, error=error)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import traceback
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,15 @@ from hyperfocal.document import Document, Place, set_values, values_of
 from hyperfocal.errors import AuthError, LoadError
 from hyperfocal.pages import DevelopedPage
 from hyperfocal.session import Session
-from hyperfocal.telemetry import CallbackFailed, Event, HookFailed, SessionDestroyed
+from hyperfocal.telemetry import (
+    CallbackFailed,
+    Event,
+    HookFailed,
+    SessionDestroyed,
+    log_failure,
+    traceback_of,
+    worded,
+)
 
 if TYPE_CHECKING:
     from hyperfocal.web.listing import Served
@@ -132,11 +139,10 @@ class Development:
         if not isinstance(event, CallbackFailed | HookFailed) or self._loop is None:
             return
         error = event.error
-        what = f"{type(error).__name__}: {error}"
         where = event.callback if isinstance(event, CallbackFailed) else f"the hook {event.hook}"
         message = {
             "kind": "error",
-            "title": f"A callback failed ({where}): {what}",
+            "title": f"A callback failed ({where}): {worded(error)}",
             "text": _told(error),
         }
         its = event.session_id if isinstance(event, CallbackFailed) else None
@@ -197,8 +203,9 @@ class Development:
                     continue
                 try:
                     await self._reload(changed)
-                except Exception:
-                    _log.exception("Reloading failed; the next change is tried again")
+                except Exception as error:
+                    what = "Reloading failed; the next change is tried again"
+                    log_failure(_log, logging.ERROR, what, error=error)
         finally:
             await _cancelled(tasks)
 
@@ -239,8 +246,7 @@ def _told(error: BaseException) -> str:
         "hyperfocal",
     ):
         trace = trace.tb_next
-    began = trace if trace is not None else error.__traceback__
-    return "".join(traceback.format_exception(type(error), error, began))
+    return traceback_of(error, trace)
 
 
 def _that_fails(error: LoadError) -> Callable[[Document], None]:

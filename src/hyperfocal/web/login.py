@@ -17,7 +17,7 @@ from hyperfocal.auth import relative_url
 from hyperfocal.auth.provider import Answer, AuthPage, AuthProvider, SetCookie, Visitor
 from hyperfocal.engine import Owner
 from hyperfocal.pages import failure_script, notice_page
-from hyperfocal.telemetry import ConnectionRefused
+from hyperfocal.telemetry import ConnectionRefused, log_failure
 from hyperfocal.web.requests import USER, read_cookies, read_headers, read_protocol
 from hyperfocal.web.site import Site
 from hyperfocal.web.websocket import refuse
@@ -101,11 +101,11 @@ class Guard:
                 user = await engine.settle(provider.user(visitor))
                 login = await engine.settle(provider.login_url(visitor)) if not user else None
             except Exception as error:
-                text = "Asking who a visitor is failed: %r"
+                what = "Asking who a visitor is failed"
                 # What an exception says of itself is somebody's code, too.
                 await engine.call(
                     Owner("", visitor.path, "authentication"),
-                    partial(_log.error, text, error, exc_info=error),
+                    partial(log_failure, _log, logging.ERROR, what, error=error),
                 )
                 await self._fail(scope, receive, send)
                 return

@@ -23,6 +23,7 @@ from typing import Any
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.errors import PeerError, SessionGoneError
+from hyperfocal.telemetry import log_failure
 from hyperfocal.web.frames import (
     Closing,
     Event,
@@ -271,7 +272,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         if isinstance(error, PeerError):
             self._outbox.close(error.close_code, error.reason)
             return
-        _log.error("A message of a client failed", exc_info=error)
+        log_failure(_log, logging.ERROR, "A message of a client failed", error=error)
         self._outbox.close(1011, "")
 
     # --- out -------------------------------------------------------------------------------------

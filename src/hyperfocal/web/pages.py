@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
@@ -28,7 +27,7 @@ from hyperfocal.pages import (
     with_development,
 )
 from hyperfocal.session import Session, Turn
-from hyperfocal.telemetry import BuildFailed, ConnectionRefused
+from hyperfocal.telemetry import BuildFailed, ConnectionRefused, traceback_of, worded
 from hyperfocal.web.addresses import relative_root
 from hyperfocal.web.development import CHANNEL
 from hyperfocal.web.listing import Served
@@ -146,8 +145,8 @@ class PageEndpoint:
 
     async def _failed(self, visit: Visit, raised: Exception) -> BuildError:
         def tell() -> BuildError:
-            detail = "".join(traceback.format_exception(raised))
-            failure = BuildError(self._served.url, f"{type(raised).__name__}: {raised}", detail)
+            detail = traceback_of(raised)
+            failure = BuildError(self._served.url, worded(raised), detail)
             self._site.telemetry.emit(
                 BuildFailed(self._served.url, visit.session_id, failure, detail)
             )

@@ -20,7 +20,7 @@ from hyperfocal.engine import Builds, Owner, ThreadedEngine, ThreadLimits, Watch
 from hyperfocal.errors import UsageError
 from hyperfocal.pages import Index, StaticFiles
 from hyperfocal.session import Admission, AdmissionLimits
-from hyperfocal.telemetry import Counters, Telemetry
+from hyperfocal.telemetry import Counters, Telemetry, log_failure
 from hyperfocal.telemetry.memory import resident_bytes
 from hyperfocal.web.development import Development
 from hyperfocal.web.exchange import Place
@@ -179,8 +179,9 @@ class Site:
                         await served.context.expire()
                 except TimeoutError:
                     _log.error("%s: hooks of a session that ends take too long", served.url)
-                except Exception:
-                    _log.exception("%s: looking for unused sessions failed", served.url)
+                except Exception as error:
+                    what = "%s: looking for unused sessions failed"
+                    log_failure(_log, logging.ERROR, what, served.url, error=error)
 
     def _make_room(self) -> None:
         """Memory is short: end the sessions that nobody has open."""
