@@ -339,7 +339,7 @@ def test_workers_end_when_the_process_that_watches_over_them_is_gone(
 def test_a_second_signal_ends_workers_that_hang(tmp_path: Path) -> None:
     hooks = "import time\ndef on_server_unloaded(context):\n    print('hanging', flush=True)\n"
     app = folder(tmp_path / "app", hooks=f"{hooks}    time.sleep(1000)\n")
-    with serving("--num-procs", "2", "--callback-threads", "0", app) as server:
+    with serving("--num-procs", "2", app) as server:
         workers = asyncio.run(pids(server)).values()
         server.process.send_signal(signal.SIGTERM)
         asyncio.run(until(lambda: server.text.count("hanging") == 2))

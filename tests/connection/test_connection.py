@@ -23,7 +23,7 @@ from hyperfocal.telemetry import (
 )
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Buffer, Decoder, Kind, Message, dump_json, encode
+from hyperfocal.wire import Buffer, Decoder, Kind, Message, dump_json, encode, unpacked
 from tests.support.serving import Events
 
 
@@ -58,7 +58,7 @@ class Peer:
 
     def read(self) -> list[Message]:
         """What has come since the last look."""
-        frames = self.outbox.take()
+        frames = list(unpacked(self.outbox.take()))
         self.outbox.sent()
         new = [message for frame in frames if (message := self.decoder.feed(frame)) is not None]
         self.seen += new

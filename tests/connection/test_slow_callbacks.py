@@ -1,4 +1,4 @@
-"""Requests of clients whose callbacks run in worker threads."""
+"""Requests of clients whose callbacks take their time, in threads or on a loop."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ import pytest
 from bokeh.layouts import column
 from bokeh.models.widgets import Button, Div, Slider
 
-from hyperfocal.clock import SystemClock
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.document import new_document
-from hyperfocal.session import Execution, Session, Thresholds
+from hyperfocal.engine import ThreadedEngine
+from hyperfocal.session import Session
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Decoder, Kind, Message, dump_json, encode
+from hyperfocal.wire import Decoder, Kind, Message, dump_json, encode, unpacked
+from tests.support.engines import threaded
 from tests.support.serving import Events, until
 
 
 class Bench:
-    """A session with a client, whose callbacks are never quick until the test says so."""
+    """A session with a client, on an engine with threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: ThreadedEngine) -> None:
         self.clock = ManualClock()
         self.events = Events()
         telemetry = Telemetry(self.events)
-        limits = Thresholds(5.0)
-        self.execution = Execution(2, 0, limits, limits, SystemClock(), telemetry)
         self.document = new_document()
         self.slider, self.div, self.button = Slider(start=0, end=9, value=0), Div(), Button()
         self.button.on_event("button_click", self.clicked)
@@ -40,7 +39,7 @@ class Bench:
             loop=asyncio.get_running_loop(),
             clock=self.clock,
             telemetry=telemetry,
-            execution=self.execution,
+            engine=engine,
         )
         self.session.go_live()
         self.outbox = Outbox(1 << 20, lambda: None)
@@ -64,12 +63,10 @@ class Bench:
         assert self.may_end.wait(10)
         self.div.text = "worked"
 
-    def send(self, kind: Kind, content: Any) -> Any:
-        pending: Any = None
-        for frame in encode(kind, dump_json(content), msgid="c1"):
-            assert pending is None
-            pending = self.connection.receive(frame)
-        return pending
+    def send(self, kind: Kind, content: Any) -> list[BaseException | None]:
+        done: list[BaseException | None] = []
+        self.connection.receive(encode(kind, dump_json(content), msgid="c1"), done.append)
+        return done
 
     def move(self, value: int) -> Any:
         model = {"id": self.slider.id}
@@ -86,38 +83,38 @@ class Bench:
         return self.send(Kind.PATCH_DOC, {"events": [message]})
 
     def read(self) -> list[Message]:
-        frames = self.outbox.take()
+        frames = list(unpacked(self.outbox.take()))
         self.outbox.sent()
         return [message for frame in frames if (message := self.decoder.feed(frame)) is not None]
 
 
 @pytest.fixture
 async def bench() -> Any:
-    made = Bench()
-    made.read()
-    yield made
-    made.may_end.set()
-    made.execution.close()
+    async with threaded() as engine:
+        made = Bench(engine)
+        made.read()
+        yield made
+        made.may_end.set()
 
 
 async def test_a_callback_runs_in_a_thread_and_the_reply_comes_when_it_has_ended(
     bench: Bench,
 ) -> None:
     bench.slider.on_change("value", bench.changed)
-    pending = bench.move(3)
-    assert pending is not None
-    await asyncio.to_thread(bench.began.wait, 10)
+    done = bench.move(3)
+    await until(bench.began.is_set)
     assert bench.read() == []
+    assert not done
     assert bench.session.turn_nowait() is None
     bench.may_end.set()
-    await pending
+    await until(lambda: done)
     assert [message.kind for message in bench.read()] == [Kind.PATCH_DOC, Kind.OK]
     assert bench.threads != [threading.get_ident()]
-    assert bench.session.turn_nowait() is not None
+    await until(lambda: not bench.session.turns.mailbox.busy)
 
 
 @pytest.mark.parametrize("where", ["change", "any change", "event", "any event"])
-async def test_whatever_hears_of_a_patch_is_asked_for(bench: Bench, where: str) -> None:
+async def test_whatever_hears_of_a_patch_runs_in_a_thread(bench: Bench, where: str) -> None:
     bench.may_end.set()
     if where == "change":
         bench.slider.on_change("value", bench.changed)
@@ -126,35 +123,15 @@ async def test_whatever_hears_of_a_patch_is_asked_for(bench: Bench, where: str) 
     elif where == "any event":
         bench.document.on_event("document_ready", bench.clicked)
     if where == "event":
-        pending = bench.click()
+        done = bench.click()
     elif where == "any event":
-        pending = bench.happen("document_ready", [])
+        done = bench.happen("document_ready", [])
     else:
-        pending = bench.move(3)
-    assert pending is not None
-    await pending
+        done = bench.move(3)
+    await until(lambda: done)
     assert [message.kind for message in bench.read()][-1] is Kind.OK
     assert threading.get_ident() not in bench.threads
     assert bench.threads
-
-
-async def test_a_patch_that_nobody_hears_of_is_applied_at_once(bench: Bench) -> None:
-    bench.div.on_change("text", bench.changed)
-    assert bench.move(3) is None
-    assert [message.kind for message in bench.read()] == [Kind.OK]
-    assert bench.slider.value == 3
-
-
-async def test_a_callback_that_has_proved_quick_is_one_plain_call(bench: Bench) -> None:
-    bench.may_end.set()
-    bench.slider.on_change("value", bench.changed)
-    for value in (1, 2, 3):
-        await bench.move(value)
-    bench.read()
-    assert bench.move(4) is None
-    assert [message.kind for message in bench.read()] == [Kind.OK]
-    assert bench.threads[-1] == threading.get_ident()
-    assert bench.threads[0] != threading.get_ident()
 
 
 async def test_an_exception_in_a_thread_is_answered_with_an_error(bench: Bench) -> None:
@@ -163,7 +140,8 @@ async def test_an_exception_in_a_thread_is_answered_with_an_error(bench: Bench) 
         raise SystemExit(3)
 
     bench.slider.on_change("value", fail)
-    await bench.move(3)
+    done = bench.move(3)
+    await until(lambda: done)
     patch, error = bench.read()
     assert [event["new"] for event in patch.content["events"]] == ["before"]
     assert error.kind is Kind.ERROR
@@ -173,32 +151,84 @@ async def test_an_exception_in_a_thread_is_answered_with_an_error(bench: Bench) 
 
 async def test_a_transport_that_goes_away_leaves_the_turn_to_its_end(bench: Bench) -> None:
     bench.slider.on_change("value", bench.changed)
-    pending = bench.move(3)
-    task = asyncio.ensure_future(pending)
-    task.cancel()  # before anybody has awaited it
+    bench.move(3)
+    await until(bench.began.is_set)
     bench.connection.closed(1006)
-    await asyncio.to_thread(bench.began.wait, 10)
     assert bench.session.turn_nowait() is None
     bench.may_end.set()
     await until(lambda: bench.div.text == "worked")
-    await settle()
-    turn = bench.session.turn_nowait()
-    assert turn is not None
+    await until(lambda: not bench.session.turns.mailbox.busy)
 
 
-async def test_one_that_waits_for_the_document_goes_on_in_a_thread_too(bench: Bench) -> None:
-    bench.slider.on_change("value", bench.changed)
-    turn = bench.session.turn_nowait()
-    assert turn is not None
-    turn.enter()
-    pending = asyncio.ensure_future(bench.move(3))
+async def test_messages_of_several_clients_and_reads_keep_their_order(bench: Bench) -> None:
+    seen: list[Any] = []
+    bench.slider.on_change("value", lambda attr, old, new: seen.append(new))
+    model = {"id": bench.slider.id}
+    frames: list[Any] = []
+    for value in range(1, 7):
+        event = {"kind": "ModelChanged", "model": model, "attr": "value", "new": value}
+        frames += encode(Kind.PATCH_DOC, dump_json({"events": [event]}), msgid=f"m{value}")
+    done: list[BaseException | None] = []
+    # As a socket may deliver them: pieces that end anywhere.
+    for begin, end in ((0, 1), (1, 8), (8, 12), (12, 18)):
+        bench.connection.receive(frames[begin:end], done.append)
+    await until(lambda: len(done) == 4)
+    assert done == [None] * 4
+    assert seen == [1, 2, 3, 4, 5, 6]
+    replies = [message.reqid for message in bench.read() if message.kind is Kind.OK]
+    assert replies == [f"m{value}" for value in range(1, 7)]
+
+
+# --- async callbacks ------------------------------------------------------------------------------
+
+
+async def test_an_async_callback_is_awaited_in_the_turn_of_the_change(bench: Bench) -> None:
+    go = asyncio.Event()
+
+    async def changed(attr: str, old: Any, new: Any) -> None:
+        bench.div.text = "half"
+        await go.wait()
+        bench.div.text = f"done {new}"
+
+    callback: Any = changed
+    bench.slider.on_change("value", callback)
+    done = bench.move(3)
+    await until(lambda: bench.div.text == "half")
     await settle()
-    turn.end()
-    await asyncio.to_thread(bench.began.wait, 10)
-    pending.cancel()
-    await settle()
-    assert bench.session.turn_nowait() is None  # the thread still has it
+    assert bench.session.turn_nowait() is None
+    assert not [message for message in bench.read() if message.kind is Kind.OK]
+    go.set()
+    await until(lambda: done)
+    *patches, reply = bench.read()
+    assert reply.kind is Kind.OK
+    told = [event["new"] for patch in patches for event in patch.content["events"]]
+    assert told[-1] == "done 3"
+
+
+async def test_an_async_callback_of_an_event_is_awaited_too(bench: Bench) -> None:
+    async def clicked(event: Any) -> None:
+        await asyncio.sleep(0)
+        bench.div.text = event.event_name
+
+    callback: Any = clicked
+    bench.button.on_event("button_click", callback)
     bench.may_end.set()
-    with pytest.raises(asyncio.CancelledError):
-        await pending
-    assert bench.session.turn_nowait() is not None
+    done = bench.click()
+    await until(lambda: done)
+    assert bench.div.text == "button_click"
+
+
+async def test_an_async_callback_that_fails_is_answered_with_an_error(bench: Bench) -> None:
+    async def fails(attr: str, old: Any, new: Any) -> None:
+        await asyncio.sleep(0)
+        raise LookupError("nothing there")
+
+    callback: Any = fails
+    bench.slider.on_change("value", callback)
+    done = bench.move(3)
+    await until(lambda: done)
+    (error,) = bench.read()
+    assert error.kind is Kind.ERROR
+    assert "LookupError" in error.content["text"]
+    assert len(bench.events.of(CallbackFailed)) == 1
+    await until(lambda: not bench.session.turns.mailbox.busy)

@@ -209,7 +209,7 @@ def test_a_worker_that_is_stuck_keeps_nobody_else_waiting(tmp_path: Path) -> Non
             waiting.cancel()
             os.kill(home, signal.SIGKILL)
 
-    with serving("--num-procs", "2", "--callback-threads", "0", app) as server:
+    with serving("--num-procs", "2", app) as server:
         asyncio.run(test(server))
 
 

@@ -22,7 +22,7 @@ from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Decoder, Frame, Message
+from hyperfocal.wire import Decoder, Frame, Message, unpacked
 from tests.property.test_changes import OPERATIONS, SETTINGS, ClientDesk, Stage, assert_agrees
 
 #: What the application does: to properties that people change as well.
@@ -49,7 +49,7 @@ class FarClient(ClientDesk):
         self._decoder = Decoder()
 
     def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
+        for frame in unpacked(frames):
             message = self._decoder.feed(frame)
             if message is not None:
                 self.coming.append(message)

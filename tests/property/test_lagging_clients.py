@@ -14,7 +14,7 @@ from hyperfocal.document import apply_patch, decode_patch
 from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing import ManualClock
-from hyperfocal.wire import Decoder, Frame
+from hyperfocal.wire import Decoder, Frame, unpacked
 from tests.property.test_changes import SETTINGS, ClientDesk, Stage, assert_agrees
 
 
@@ -43,7 +43,7 @@ class Lagger(ClientDesk):
         self._decoder = Decoder()
 
     def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
+        for frame in unpacked(frames):
             message = self._decoder.feed(frame)
             if message is not None:
                 self.messages += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperfocal.wire import Decoder, Frame, Message
+from hyperfocal.wire import Decoder, Frame, Message, unpacked
 
 __all__ = ("Peer",)
 
@@ -26,7 +26,7 @@ class Peer:
         self._decoder = Decoder()
 
     def offer(self, frames: tuple[Frame, ...]) -> None:
-        for frame in frames:
+        for frame in unpacked(frames):
             message = self._decoder.feed(frame)
             if message is not None:
                 self.messages.append(message)

@@ -39,6 +39,7 @@ from hyperfocal.wire import (
     encode,
     error_reply,
     ok_reply,
+    packed_ok,
     reply,
 )
 
@@ -172,33 +173,40 @@ class Connection:
 
     def _take(self, frames: Sequence[Frame], begin: int, done: Done) -> None:
         """The first message of these frames. In a job of the session's mailbox."""
-        turns = self._session.turns
-        count = len(frames)
-        for index in range(begin, count):
-            message: Message | None = None
-            if self._failure is None:
-                try:
-                    message = self._decoder.feed(frames[index])
-                    if message is not None and message.kind is not Kind.PATCH_DOC:
-                        message = message if self._asks_for_turn(message) else None
-                except BaseException as error:
-                    self._failure = error
-            if self._failure is not None:
-                break
-            if message is None:
-                if index - begin < _FRAMES_IN_A_ROW:
-                    continue
-                turns.mailbox.post_next(partial(self._take, frames, index + 1, done))
-                turns.mailbox.release()
-                return
-            if index + 1 == count:
-                self._carry_out(message, done)
-            else:
-                turns.mailbox.post_next(partial(self._take, frames, index + 1, done))
-                self._carry_out(message, _nothing)
-            return
-        turns.mailbox.release()
-        done(self._failure)
+        mailbox = self._session.turns.mailbox
+        message: Message | None = None
+        end = len(frames)
+        if self._failure is None:
+            try:
+                message, end = self._next_message(frames, begin)
+            except BaseException as error:
+                self._failure = error
+        if end < len(frames):
+            mailbox.post_next(partial(self._take, frames, end, done))
+            done = _nothing
+        if message is not None:
+            self._carry_out(message, done)
+        else:
+            mailbox.release()
+            done(self._failure)
+
+    def _next_message(self, frames: Sequence[Frame], begin: int) -> tuple[Message | None, int]:
+        """The first message that asks for a turn, if there is one, and where what follows begins.
+
+        Raises:
+            PeerError: the frames make no message.
+        """
+        whole = None
+        if begin + 3 <= len(frames):
+            whole = self._decoder.feed_message(*frames[begin : begin + 3])
+        if whole is not None:
+            return (whole if self._asks_for_turn(whole) else None), begin + 3
+        last = min(len(frames), begin + _FRAMES_IN_A_ROW)
+        for index in range(begin, last):
+            message = self._decoder.feed(frames[index])
+            if message is not None:
+                return (message if self._asks_for_turn(message) else None), index + 1
+        return None, last
 
     def _carry_out(self, message: Message, done: Done) -> None:
         """One request, in a turn. In a job of the session's mailbox."""
@@ -286,7 +294,7 @@ class Connection:
     def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:
         turn.flush()
         if failure is None:
-            self.offer(ok_reply(self._session.message_ids, message.msgid))
+            self.offer((packed_ok(self._session.message_ids, message.msgid),))
             return
         cause = failure.__cause__ if failure.__cause__ is not None else failure
         self._telemetry.emit(

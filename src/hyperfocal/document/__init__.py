@@ -14,6 +14,7 @@ from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
 from hyperfocal.document.affinity import needs_own_thread
+from hyperfocal.document.async_callbacks import AsyncCallback
 from hyperfocal.document.callbacks import ChangeSink, RecordingCallbackManager
 from hyperfocal.document.changes import (
     Change,
@@ -51,6 +52,7 @@ from hyperfocal.document.running import script_run, silenced
 from hyperfocal.document.values import Place, set_values, values_of
 
 __all__ = (
+    "AsyncCallback",
     "Change",
     "ChangeSink",
     "Changes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol, cast
 
 from bokeh.document import Document
@@ -37,6 +37,10 @@ class ChangeSink(Protocol):
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """The document has changed; called in the order of changes."""
+        ...
+
+    def await_later(self, awaitable: Coroutine[Any, Any, Any]) -> bool:
+        """Await it in the turn that runs; False: there is none."""
         ...
 
     def callback_added(self, callback: Any) -> None:
@@ -84,6 +88,11 @@ class RecordingCallbackManager(DocumentCallbackManager):
     def has_turn(self) -> bool | None:
         """Whether the calling code belongs to the turn that runs; ``None`` without a session."""
         return None if self._sink is None else self._sink.has_turn()
+
+    def await_later(self, awaitable: Coroutine[Any, Any, Any]) -> None:
+        """An ``async`` callback was called: what it gives is awaited in the turn that runs."""
+        if self._sink is None or not self._sink.await_later(awaitable):
+            awaitable.close()
 
     def tell(self, events: Iterable[DocumentPatchedEvent]) -> None:
         """Tell the sink of changes of which nobody else shall hear. In a turn."""

@@ -8,7 +8,7 @@ streamed, patched or sent is copied when it happens, because applications reuse 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,6 +108,11 @@ class Changes:
         if type(event) not in _WITHOUT_PAYLOAD:
             keep_payload(event)
         self._events.append(event)
+
+    @property
+    def events(self) -> Sequence[DocumentPatchedEvent]:
+        """The events, in order, as they are at this moment; not to be changed."""
+        return self._events
 
     def take(self) -> list[DocumentPatchedEvent]:
         """The events, in order; nothing is left behind."""

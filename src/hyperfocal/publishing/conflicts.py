@@ -18,6 +18,7 @@ argument anew. If the last change is somebody else's, C is told of it after all 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from hyperfocal.clock import TimerHandle
 from hyperfocal.document import Change, subject_of
@@ -73,6 +74,22 @@ class Conflicts:
                 for setter in change.setters:
                     if setter is not None and self._may_cross(setter, changed, now):
                         self._cross(setter, subject, change, now)
+
+    def note_plain(self, events: Iterable[Any]) -> None:
+        """The same for events that are each about another property of a model."""
+        now = self._now()
+        known = self._changed
+        for event in events:
+            subject, setter = (event.model.id, event.attr), event.setter
+            changed = known.get(subject)
+            if changed is None:
+                changed = known[subject] = {}
+                if len(known) > self._forget_past:
+                    self._forget_old(now)
+                    known = self._changed
+            changed[setter] = now
+            if len(changed) > 1 and setter is not None and self._may_cross(setter, changed, now):
+                self._cross(setter, subject, Change(event, (setter,)), now)
 
     @staticmethod
     def _may_cross(client: object, changed: dict[object, float], now: float) -> bool:

@@ -15,12 +15,14 @@ from hyperfocal.document import (
     Model,
     changes_of,
     encode_changes,
+    encode_plain,
     mark_seen,
     mark_these_seen,
     unseen_models,
 )
+from hyperfocal.publishing.conflicts import Conflicts
 from hyperfocal.publishing.subscribers import Client, Subscribers
-from hyperfocal.wire import Frame, Kind, MessageIds, encode
+from hyperfocal.wire import Frame, Kind, MessageIds, encode, packed_patch
 
 __all__ = ("Publisher", "Said")
 
@@ -61,7 +63,7 @@ class Publisher:
         subscribers: who is there.
         message_ids: source of message ids.
         unencodable: called with a change that has no JSON form; the others are said all the same.
-        said: called with the changes that are let out.
+        conflicts: notes the changes that are let out.
 
     Attributes:
         changes: what has happened and has not been said.
@@ -73,10 +75,10 @@ class Publisher:
         subscribers: Subscribers,
         message_ids: MessageIds,
         unencodable: Callable[[Change, Exception], None],
-        said: Callable[[list[Change]], None] = lambda changes: None,
+        conflicts: Conflicts,
     ) -> None:
         self.changes = Changes()
-        self._tell_of = said
+        self._conflicts = conflicts
         self._document = document
         self._subscribers = subscribers
         self._message_ids = message_ids
@@ -91,9 +93,28 @@ class Publisher:
             defined: models that it brought along in this turn.
         """
         if self.changes or self._missed:
+            if not self._missed and self._flush_plainly():
+                return
             said = self._said(originator, defined, self.changes.take(), self._unencodable)
             self.offer(said)
         mark_seen(self._document)
+
+    def _flush_plainly(self) -> bool:
+        """Tell a single client what most turns change, without much ado; False: there is more."""
+        clients = self._subscribers.current()
+        if len(clients) != 1:
+            return False
+        (client,) = clients
+        if client.lagging:
+            return False
+        plain = encode_plain(self._document, self.changes.events, client)
+        if plain is None:
+            return False
+        self._conflicts.note_plain(self.changes.take())
+        content, buffers = plain
+        if content:
+            client.offer((packed_patch(self._message_ids, content, buffers),))
+        return True
 
     def so_far(self, originator: object | None, defined: frozenset[Model]) -> Said:
         """What would be said now. It stays to be said until ``offer`` and ``forget``.
@@ -105,7 +126,7 @@ class Publisher:
 
     def offer(self, said: Said) -> None:
         """Let the messages go."""
-        self._tell_of(said.changes)
+        self._conflicts.note(said.changes)
         for client, frames in said.messages:
             self._missed.pop(client, None)
             client.offer(frames)

@@ -309,8 +309,9 @@ def uvicorn_config(
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
-    if app is not None and settings.async_loop is AsyncLoop.AUTO:
-        app.state.site.engine.on_host = False  # this loop is ours
+    site = getattr(getattr(app, "state", None), "site", None)
+    if site is not None and settings.async_loop is AsyncLoop.AUTO:
+        site.engine.on_host = False  # this loop is ours
     keep_alive_s = settings.keep_alive_ms / 1000 or None
     limits = HttpLimits(settings.http_max_header_bytes, settings.http_request_timeout_ms / 1000)
     http: Any = partial(HttpProtocol, limits=limits)

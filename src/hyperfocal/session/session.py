@@ -88,7 +88,7 @@ class Session:
             self._presence.subscribers,
             self.message_ids,
             self._unencodable,
-            self._conflicts.note,
+            self._conflicts,
         )
         self.turns = Turns(
             session_id,
@@ -98,6 +98,7 @@ class Session:
             self.publisher,
             clock,
             self._lasts,
+            self._callback_failed,
         )
         self._callbacks = SessionCallbacks(self.turns, document, clock, telemetry, url)
         callbacks = document.callbacks
@@ -358,6 +359,14 @@ class Session:
         """Whether the calling code belongs to the turn that runs, and shows it by its context."""
         return self.turns.has_turn()
 
+    def await_later(self, awaitable: Coroutine[Any, Any, Any]) -> bool:
+        """Await it in the turn that runs; False: there is none."""
+        turn = self.turns.now
+        if turn is None:
+            return False
+        turn.awaited.append(awaitable)
+        return True
+
     @property
     def _subscribed_connections(self) -> tuple[()]:
         """Where Panel writes changes by itself. It writes to the document here, see ``panel``."""
@@ -391,6 +400,9 @@ class Session:
             if standing:
                 self.publisher.tell_again(client, standing)
                 self._conflicts.told_again(standing)
+
+    def _callback_failed(self, error: BaseException) -> None:
+        self._telemetry.emit(CallbackFailed(self.url, "of a change", error, self.id))
 
     def _unencodable(self, change: Change, error: Exception) -> None:
         what = f"encoding {change.event!r}"

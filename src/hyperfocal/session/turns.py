@@ -41,6 +41,7 @@ class Turns:
         publisher: says what turns have changed.
         clock: tells the time.
         lasting: called with a turn that is known to last; what it gives is called off at the end.
+        failed: called with what an ``async`` callback of a change has raised.
 
     Attributes:
         now: the turn that runs.
@@ -58,6 +59,7 @@ class Turns:
         publisher: Publisher,
         clock: Clock,
         lasting: Callable[[Turn], TimerHandle | None],
+        failed: Callable[[BaseException], None],
     ) -> None:
         self.session_id = session_id
         self.engine = engine
@@ -70,6 +72,7 @@ class Turns:
         self._publisher = publisher
         self._clock = clock
         self._told_lasting = lasting
+        self._failed = failed
         #: What callbacks see of context variables: what others of the session have set.
         self._context = Context()
 
@@ -135,6 +138,8 @@ class Turns:
         try:
             rest = call(turn)
         finally:
+            if rest is None and turn.awaited:
+                rest = self._await_callbacks(turn.awaited)
             try:
                 if rest is None:
                     self.flush(turn)
@@ -147,6 +152,15 @@ class Turns:
         with turn:
             turn.may_last()
             await rest
+            await self._await_callbacks(turn.awaited)
+
+    async def _await_callbacks(self, awaited: list[Any]) -> None:
+        """Await the ``async`` callbacks of changes that were made in a turn."""
+        while awaited:
+            try:
+                await awaited.pop(0)
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
+                self._failed(error)
 
     async def run(self, call: Callable[[Turn], _T]) -> _T:
         """Run plain code in a turn, in a context like the caller's, and give what it gives.
@@ -345,6 +359,8 @@ class Turns:
             turn.progress.end()
         if turn.warning is not None:
             turn.warning.cancel()
+        if turn.awaited:  # a turn of plain code that nobody goes on with: they get one of their own
+            self.post(lambda _, awaited=turn.awaited: self._await_callbacks(awaited))  # type: ignore[misc]
         self.mailbox.release()
 
     def make_progress(self, turn: Turn) -> Progress:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from hyperfocal.connection import Outbox
 from hyperfocal.errors import PeerError, SessionGoneError
 from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
-from hyperfocal.wire import Frame
+from hyperfocal.wire import Frame, unpacked
 
 __all__ = ("AsgiTransport", "Receive", "Send")
 
@@ -163,7 +163,7 @@ class AsgiTransport:
             await self._ready.wait()
             self._ready.clear()
             while frames := self._outbox.take():
-                for frame in frames:
+                for frame in unpacked(frames):
                     kind = "text" if isinstance(frame, str) else "bytes"
                     await self._send({"type": "websocket.send", kind: frame})
                 self._outbox.sent()

@@ -36,7 +36,7 @@ from hyperfocal.web.frames import (
 )
 from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
-from hyperfocal.wire import Frame
+from hyperfocal.wire import Frame, unpacked
 
 __all__ = ("NativeTransport",)
 
@@ -348,7 +348,7 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def _send(self, frames: list[Frame]) -> None:
         if self._tells:
-            for frame in frames:
+            for frame in unpacked(frames):
                 _tell(">", frame)
         parts = wrap(frames)
         if self._pongs:

@@ -12,7 +12,7 @@ from hyperfocal.wire.decoder import Decoder
 from hyperfocal.wire.encoder import MessageIds, ack, encode, error_reply, ok_reply, reply
 from hyperfocal.wire.jsontext import dump_json, json_string, load_json
 from hyperfocal.wire.messages import Buffer, Frame, Kind, Limits, Message
-from hyperfocal.wire.packed import Packed, packed_ok, packed_patch
+from hyperfocal.wire.packed import Packed, packed_ok, packed_patch, unpacked
 
 __all__ = (
     "Buffer",
@@ -33,4 +33,5 @@ __all__ = (
     "packed_ok",
     "packed_patch",
     "reply",
+    "unpacked",
 )

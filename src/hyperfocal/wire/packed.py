@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hyperfocal.wire.encoder import MessageIds
 from hyperfocal.wire.jsontext import json_string
 from hyperfocal.wire.messages import Buffer, Frame
 
-__all__ = ("Packed", "packed_ok", "packed_patch")
+__all__ = ("Packed", "packed_ok", "packed_patch", "unpacked")
 
 _TEXT, _BINARY = 0x81, 0x82
 #: The beginnings of short frames, by the length of what follows (RFC 6455 section 5.2).
@@ -36,6 +36,15 @@ class Packed(bytes):
             found.append(payload.decode() if kind == _TEXT else payload)
             at += size
         return tuple(found)
+
+
+def unpacked(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Frames, of which some may be packed messages, one by one."""
+    for frame in frames:
+        if type(frame) is Packed:
+            yield from frame.frames()
+        else:
+            yield frame
 
 
 def packed_ok(ids: MessageIds, reqid: str) -> Packed:
