@@ -1,0 +1,16 @@
+"""A session hook that computes for two seconds where the page's ``trouble`` argument says so."""
+
+import time
+
+from bokeh.application.application import SessionContext
+
+_SLOW_S = 2.0
+
+
+def on_session_created(session_context: SessionContext) -> None:
+    request = session_context.request
+    if request is None or b"hook" not in request.arguments.get("trouble", []):
+        return
+    end = time.perf_counter() + _SLOW_S
+    while time.perf_counter() < end:
+        sum(number * number for number in range(2_000))
