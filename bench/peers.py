@@ -286,7 +286,9 @@ class Bench:
         if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
             arguments += peer.where_known
         cores = [self.cores.server]
-        if peer.many or all_cores:  # it would have the client's alone, like all that the client starts
+        if (
+            peer.many or all_cores
+        ):  # it would have the client's alone, like all that the client starts
             cores.append(self.cores.client)
         with started(arguments, serve.port, cores, env) as process:
             target = Target(serve.port, peer.path(app))

@@ -4,12 +4,13 @@ Bokeh itself awaits coroutines only as timed callbacks.
 """
 
 import asyncio
+from typing import Any
 
 from bokeh.layouts import column
 from bokeh.models.widgets import Button, Div
 from bokeh.plotting import curdoc
 
-document = curdoc()
+document: Any = curdoc()  # typed for plain callbacks
 plain = Button(label="Plain", name="plain")
 coroutine = Button(label="Coroutine", name="coroutine")
 div = Div(text="0")
@@ -24,6 +25,14 @@ async def show_async() -> None:
     await asyncio.sleep(0)
 
 
-plain.on_click(lambda event: document.add_next_tick_callback(show))
-coroutine.on_click(lambda event: document.add_next_tick_callback(show_async))
+def press(event: object) -> None:
+    document.add_next_tick_callback(show)
+
+
+def press_async(event: object) -> None:
+    document.add_next_tick_callback(show_async)
+
+
+plain.on_click(press)
+coroutine.on_click(press_async)
 document.add_root(column(plain, coroutine, div))

@@ -158,7 +158,7 @@ def _ids_of(value: object, name: str) -> Iterator[str]:
         for part in found.values():
             yield from _ids_of(part, name)
     elif isinstance(value, list):
-        for part in cast("list[Any]", value):
+        for part in value:
             yield from _ids_of(part, name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -13,11 +13,10 @@ from bench import Measure, Run, Sample, Scenario
 from bench.clients import Tally, Target
 from bench.clients.bokeh import Session, slider_change
 from bench.clients.bokeh import visit as open_page
-from bench.clients.websocket import fetch
 from bench.peers import BOKEH_FAMILY, Bench, Server
 from bench.scenarios.load import drive, sample, simultaneous_visits
 
-__all__ = ("SCENARIOS", "Person", "felt_by")
+__all__ = ("SCENARIOS", "Person", "waiting_s")
 
 #: Who waits for so long after everything else is over waits for ever.
 _HANGS_S = 8.0
@@ -56,7 +55,12 @@ class Person:
             self._tally.fail(f"{kind}: {content.decode()}")
 
 
-async def felt_by(
+def waiting_s(people: Iterable[Person]) -> list[float]:
+    """How long those have been waiting who wait for longer than a moment."""
+    return [one.waits_s for one in people if one.waits_s > 0.05]
+
+
+async def _felt_by(
     people: Sequence[Person], server: Server, tally: Tally, duration_s: float
 ) -> Sample:
     """What people waited for from now on; the value is their worst wait in milliseconds.
@@ -69,14 +73,13 @@ async def felt_by(
     await asyncio.sleep(duration_s)
     wall = time.perf_counter() - start
     shares = time.process_time() - before, server.cpu_s() - used
-    # Nobody tells us, and nobody is to pay for it.
-    while (hung := max(one.waits_s for one in people) > 1.0) and (
-        time.perf_counter() - start < duration_s + _HANGS_S
-    ):
-        await asyncio.sleep(0.1)
+    hung = True
+    while hung and time.perf_counter() - start < duration_s + _HANGS_S:
+        hung = max(one.waits_s for one in people) > 1.0
+        await asyncio.sleep(0.1)  # clients must not pay for telling us, so we look
     if tally.failure is not None:
         raise RuntimeError(f"{server.name}: {tally.failure}")
-    tally.latencies_s += [one.waits_s for one in people if one.waits_s > 1.0]
+    tally.latencies_s += waiting_s(people)
     seen = sample(server.name, tally, wall, *shares)
     assert seen.worst_ms is not None
     return replace(seen, value=seen.worst_ms, hung=hung)
@@ -114,7 +117,7 @@ def _beside(slow: str | None) -> Run:
         await asyncio.sleep(1.0)  # in which everybody's callbacks have run before
         if slow is not None:
             Person(one, other, 0.0, slow).move()
-        felt = await felt_by(people, server, tally, max(1.0 if bench.quick else 9.0, 0.0))
+        felt = await _felt_by(people, server, tally, 1.0 if bench.quick else 9.0)
         if other.failure is not None:
             raise RuntimeError(f"{server.name}: {other.failure}")
         return (felt,)
@@ -223,7 +226,7 @@ def _felt(case: _Case, all_cores: bool) -> Run:
         begin = await case.trouble(server)
         await asyncio.sleep(0.5)
         begin()
-        felt = await felt_by(people, server, tally, _AFTER_S)
+        felt = await _felt_by(people, server, tally, _AFTER_S)
         samples = [felt]
         if case.newcomer:
             samples.append(await _newcomer(server))

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import statistics
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -49,27 +49,37 @@ def drive(
         return runner.run(client(server, bench))
 
 
-async def measure(server: Server, tally: Tally, duration_s: float, *, least: int = 1) -> Sample:
+async def measure(
+    server: Server, tally: Tally | Sequence[Tally], duration_s: float, *, least: int = 1
+) -> Sample:
     """Let the load run, after a warm-up. The value is the rate per second.
 
     Args:
+        tally: of the clients, or one of each of them.
         least: so many answers are waited for, if need be for longer.
 
     Raises:
         RuntimeError: nothing was answered, or something went wrong.
     """
+    tallies = (tally,) if isinstance(tally, Tally) else tally
     await asyncio.sleep(min(0.3, duration_s))
-    tally.latencies_s.clear()
+    for one in tallies:
+        one.latencies_s.clear()
     start, client, used = time.perf_counter(), time.process_time(), server.cpu_s()
     await asyncio.sleep(duration_s)
     # Clients must not pay for telling us, so we look.
-    while len(tally.latencies_s) < least and time.perf_counter() - start < TIMEOUT_S:  # noqa: ASYNC110
+    while (  # noqa: ASYNC110
+        sum(len(one.latencies_s) for one in tallies) < least
+        and time.perf_counter() - start < TIMEOUT_S
+    ):
         await asyncio.sleep(0.01)
     wall = time.perf_counter() - start
     client, used = time.process_time() - client, server.cpu_s() - used
-    if tally.failure is not None:
-        raise RuntimeError(f"{server.name}: {tally.failure}")
-    return sample(server.name, tally, wall, client, used)
+    everybody = Tally([took for one in tallies for took in one.latencies_s])
+    for one in tallies:
+        if one.failure is not None:
+            raise RuntimeError(f"{server.name}: {one.failure}")
+    return sample(server.name, everybody, wall, client, used)
 
 
 def sample(name: str, tally: Tally, wall_s: float, client_s: float, server_s: float) -> Sample:

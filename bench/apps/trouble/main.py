@@ -5,6 +5,7 @@ The page's ``trouble`` argument says what happens before it is there.
 
 import threading
 import time
+from typing import Any
 
 from bokeh.layouts import column
 from bokeh.models.widgets import Div, Slider
@@ -14,7 +15,7 @@ _SLOW_S = 2.0
 #: What a value of the second slider stands for; other values are quick.
 SLEEP, COMPUTE, RAISE, COROUTINE, STUCK = 1001, 1002, 1003, 1004, 1005
 
-document = curdoc()
+document: Any = curdoc()  # typed for plain callbacks
 slider = Slider(start=0, end=1_000_000, value=0, title="Value", name="slider")
 trouble = Slider(start=0, end=1_000_000, value=0, title="Trouble", name="trouble")
 div = Div(text="0")
