@@ -19,7 +19,11 @@ from bench.scenarios.load import drive, sample, simultaneous_visits
 __all__ = ("SCENARIOS", "Person", "waiting_s")
 
 #: Who waits for so long after everything else is over waits for ever.
-_HANGS_S = 8.0
+_HANGS_S, _HANGS_QUICK_S = 8.0, 2.0
+
+
+def _hangs_s(bench: Bench) -> float:
+    return _HANGS_QUICK_S if bench.quick else _HANGS_S
 
 
 class Person:
@@ -61,7 +65,7 @@ def waiting_s(people: Iterable[Person]) -> list[float]:
 
 
 async def _felt_by(
-    people: Sequence[Person], server: Server, tally: Tally, duration_s: float
+    people: Sequence[Person], server: Server, tally: Tally, duration_s: float, hangs_s: float
 ) -> Sample:
     """What people waited for from now on; the value is their worst wait in milliseconds.
 
@@ -74,7 +78,7 @@ async def _felt_by(
     wall = time.perf_counter() - start
     shares = time.process_time() - before, server.cpu_s() - used
     hung = True
-    while hung and time.perf_counter() - start < duration_s + _HANGS_S:
+    while hung and time.perf_counter() - start < duration_s + hangs_s:
         hung = max(one.waits_s for one in people) > 1.0
         await asyncio.sleep(0.1)  # clients must not pay for telling us, so we look
     if tally.failure is not None:
@@ -117,7 +121,7 @@ def _beside(slow: str | None) -> Run:
         await asyncio.sleep(1.0)  # in which everybody's callbacks have run before
         if slow is not None:
             Person(one, other, 0.0, slow).move()
-        felt = await _felt_by(people, server, tally, 1.0 if bench.quick else 9.0)
+        felt = await _felt_by(people, server, tally, 1.0 if bench.quick else 9.0, _hangs_s(bench))
         if other.failure is not None:
             raise RuntimeError(f"{server.name}: {other.failure}")
         return (felt,)
@@ -193,12 +197,12 @@ _visiting: set[asyncio.Task[None]] = set()
 Trouble = Callable[[Server], Coroutine[None, None, Callable[[], None]]]
 
 
-async def _newcomer(server: Server) -> Sample:
+async def _newcomer(server: Server, hangs_s: float) -> Sample:
     """How long somebody waits for their page while that goes on, in milliseconds."""
     start = time.perf_counter()
     hung = False
     try:
-        async with asyncio.timeout(_HANGS_S):
+        async with asyncio.timeout(hangs_s):
             await open_page(_target(server, "127.0.0.3"))
     except (OSError, TimeoutError):
         hung = True
@@ -226,10 +230,10 @@ def _felt(case: _Case, all_cores: bool) -> Run:
         begin = await case.trouble(server)
         await asyncio.sleep(0.5)
         begin()
-        felt = await _felt_by(people, server, tally, _AFTER_S)
+        felt = await _felt_by(people, server, tally, _AFTER_S, _hangs_s(bench))
         samples = [felt]
         if case.newcomer:
-            samples.append(await _newcomer(server))
+            samples.append(await _newcomer(server, _hangs_s(bench)))
         return tuple(samples)
 
     return lambda name, bench: drive(
