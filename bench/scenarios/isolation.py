@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bench import Measure, Run, Sample, Scenario
-from bench.clients import Tally, Target
+from bench.clients import TIMEOUT_S, Tally, Target
 from bench.clients.bokeh import Session, slider_change
 from bench.clients.bokeh import visit as open_page
 from bench.peers import BOKEH_FAMILY, Bench, Server
@@ -138,23 +138,25 @@ _ELSEWHERE = "127.0.0.2"
 #: How often a callback has been quick before.
 _QUICK_TIMES = 30
 _AFTER_S = 3.5
+#: What makes trouble in ``bench/apps/trouble``, by the second slider's value.
+_SLEEP, _COMPUTE, _RAISE, _COROUTINE, _STUCK = range(900_001, 900_006)
 
 
 async def _press(server: Server, value: int, sessions: int = 1) -> Callable[[], None]:
     """Sessions whose second slider has been moved quickly; the call sets all to this value."""
     target = _target(server, _ELSEWHERE)
     visits = await simultaneous_visits(server, sessions, lambda at: target)
-    found: list[Session] = []
-    for session in visits:
-        assert isinstance(session, Session)
-        quick = Tally()
-        Person(session, quick, 0.0, "trouble").move()
-        while len(quick.latencies_s) < _QUICK_TIMES and quick.failure is None:  # noqa: ASYNC110
+    found = [session for session in visits if isinstance(session, Session)]
+    quick = [Tally() for _ in found]
+    for session, tally in zip(found, quick, strict=True):
+        Person(session, tally, 0.0, "trouble").move()
+    async with asyncio.timeout(TIMEOUT_S):
+        while min(len(tally.latencies_s) for tally in quick) < _QUICK_TIMES:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
+    for session, tally in zip(found, quick, strict=True):
         session.listener = lambda kind, content: None
-        if quick.failure is not None:
-            raise RuntimeError(f"{server.name}: {quick.failure}")
-        found.append(session)
+        if tally.failure is not None:
+            raise RuntimeError(f"{server.name}: {tally.failure}")
 
     def press() -> None:
         for session in found:
@@ -242,12 +244,12 @@ def _felt(case: _Case, all_cores: bool) -> Run:
 
 
 _CASES = {
-    "sleep": _Case("a callback that was quick sleeps 2 s", _pressing(1001), 30.0, None),
-    "compute": _Case("a callback that was quick computes 2 s", _pressing(1002)),
-    "async": _Case("an async callback computes 2 s", _pressing(1004)),
+    "sleep": _Case("a callback that was quick sleeps 2 s", _pressing(_SLEEP), 30.0, None),
+    "compute": _Case("a callback that was quick computes 2 s", _pressing(_COMPUTE)),
+    "async": _Case("an async callback computes 2 s", _pressing(_COROUTINE)),
     "script": _Case("a new visitor's script computes 2 s", _opening("script")),
     "hook": _Case("a session hook computes 2 s", _opening("hook")),
-    "str": _Case("the __str__ of a callback's error computes 2 s", _pressing(1003)),
+    "str": _Case("the __str__ of a callback's error computes 2 s", _pressing(_RAISE)),
     # bokeh-fastapi has no auth modules.
     "authorize": _Case(
         "the auth module computes 2 s",
@@ -255,9 +257,9 @@ _CASES = {
         auth="trouble_auth",
         peers=("bokeh", "bokeh-3.10", "bokeh-asgi"),
     ),
-    "40-sleep": _Case("40 callbacks sleep 2 s at once", _pressing(1001, 40), 100.0, None),
+    "40-sleep": _Case("40 callbacks sleep 2 s at once", _pressing(_SLEEP, 40), 100.0, None),
     "40-stuck": _Case(
-        "40 callbacks of one visitor never return", _pressing(1005, 40), 100.0, None, newcomer=True
+        "40 callbacks of one visitor never return", _pressing(_STUCK, 40), 100.0, None, newcomer=True
     ),
     "8-builds": _Case(
         "8 documents of one visitor never get built", _opening("stuck", 8), newcomer=True,

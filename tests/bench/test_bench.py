@@ -41,7 +41,7 @@ def test_a_quick_run_measures_peers_and_says_who_is_missing(tmp_path: Path) -> N
     path = tmp_path / "new" / "result.json"
     peers = "bokeh", "bokeh-nodelay", "fastapi", "hyperfocal"
     chosen = [argument for name in peers for argument in ("--peer", name)]
-    output, (row,) = quick(path, "--scenario", "roundtrip-1", *chosen)
+    output, (row, _) = quick(path, "--scenario", "roundtrip-1", *chosen)
     assert "times better than" in output
     result = json.loads(path.read_text())
     assert result["runs"] == 1

@@ -13,7 +13,7 @@ from bokeh.plotting import curdoc
 
 _SLOW_S = 2.0
 #: What a value of the second slider stands for; other values are quick.
-SLEEP, COMPUTE, RAISE, COROUTINE, STUCK = 1001, 1002, 1003, 1004, 1005
+SLEEP, COMPUTE, RAISE, COROUTINE, STUCK = range(900_001, 900_006)
 
 document: Any = curdoc()  # typed for plain callbacks
 slider = Slider(start=0, end=1_000_000, value=0, title="Value", name="slider")
