@@ -25,7 +25,7 @@ class Sample:
         latency_p50_ms, latency_p99_ms: time from a request to its answer, in milliseconds.
         worst_ms: the longest such time; what nobody has answered yet counts as well.
         server_us: the server's processor time per answer, in microseconds.
-        hung: somebody was still without an answer in the end, after so long that none will come.
+        hung: somebody was still without an answer when nothing was left that could delay it.
         details: further figures; their names carry their units.
     """
 

@@ -242,7 +242,7 @@ def doubts(rows: Iterable[Row], load: float, complaint: str | None) -> list[str]
                 word = "missing" if result.missing else "failed"
                 found.append(f"{where}: {word}: {result.failure}")
             if result.hangs:
-                found.append(f"{where}: hangs: somebody never got an answer")
+                found.append(f"{where}: hangs: somebody was without an answer in the end")
             if result.client_bound:
                 found.append(
                     f"{where}: no figure, the client was the bottleneck "

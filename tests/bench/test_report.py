@@ -111,7 +111,9 @@ def test_waits_have_a_table_of_their_own(sample: Sample, said: str) -> None:
 def test_a_hang_in_any_run_is_said() -> None:
     felt = row(WAIT, hyperfocal=[waited(1.0), waited(9_000.0, hung=True), waited(2.0)])
     assert felt.within_limit is False
-    assert doubts([felt], 0, None) == ["others, hyperfocal: hangs: somebody never got an answer"]
+    assert doubts([felt], 0, None) == [
+        "others, hyperfocal: hangs: somebody was without an answer in the end"
+    ]
     assert "hangs" in figures([felt])
 
 
