@@ -25,7 +25,7 @@ class Sample:
         latency_p50_ms, latency_p99_ms: time from a request to its answer, in milliseconds.
         worst_ms: the longest such time; what nobody has answered yet counts as well.
         server_us: the server's processor time per answer, in microseconds.
-        hung: somebody was still without an answer when nothing was left that could delay it.
+        hung: somebody was still without an answer many seconds after all others.
         details: further figures; their names carry their units.
     """
 
