@@ -69,19 +69,23 @@ bench-micro: venv ## Time the encoder, patches and the wire alone (BENCH_ARGS="-
 bench-lock: $(VENV)/.locked ## Write the lock files of the benchmarks' peers anew
 	@for peer in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
 		echo "bench/requirements/$$peer.lock"; \
-		$(LOCK) $(LOCK_ARGS) --constraints requirements.lock bench/requirements/$$peer.in \
-			--output-file bench/requirements/$$peer.lock || exit 1; \
+		python="$$(sed -n 's/^# Python \([0-9.]*\):.*/\1/p' bench/requirements/$$peer.in)"; \
+		if [ -z "$$python" ]; then set -- --constraints requirements.lock; else set --; fi; \
+		$(LOCK) --python-version "$${python:-3.11}" $(LOCK_ARGS) "$$@" \
+			bench/requirements/$$peer.in --output-file bench/requirements/$$peer.lock || exit 1; \
 	done
 
 docs: venv ## Build the user's guide into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site
 
 lock: $(VENV)/.locked ## Write the lock files anew from pyproject.toml (LOCK_ARGS=--upgrade)
-	$(LOCK) $(LOCK_ARGS) --group dev --group docs pyproject.toml --output-file requirements.lock
-	$(LOCK) --constraints requirements.lock pyproject.toml --output-file requirements-serve.lock
+	$(LOCK) --python-version 3.11 $(LOCK_ARGS) --group dev --group docs pyproject.toml \
+		--output-file requirements.lock
+	$(LOCK) --python-version 3.11 --constraints requirements.lock pyproject.toml \
+		--output-file requirements-serve.lock
 
 # One resolution for every platform and every Python that pyproject.toml allows.
-LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+LOCK = $(BIN)/uv pip compile --quiet --no-config --universal \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 

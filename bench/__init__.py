@@ -23,6 +23,9 @@ class Sample:
         value: in the unit of its ``Measure``.
         client_share, server_share: what they used of their core; 1 is all of it.
         latency_p50_ms, latency_p99_ms: time from a request to its answer, in milliseconds.
+        worst_ms: the longest such time; what nobody has answered yet counts as well.
+        server_us: the server's processor time per answer, in microseconds.
+        hung: somebody was still without an answer many seconds after all others.
         details: further figures; their names carry their units.
     """
 
@@ -31,6 +34,9 @@ class Sample:
     server_share: float | None = None
     latency_p50_ms: float | None = None
     latency_p99_ms: float | None = None
+    worst_ms: float | None = None
+    server_us: float | None = None
+    hung: bool = False
     details: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
@@ -43,6 +49,9 @@ class Measure:
         higher: whether more is better.
         targets: how many times better Hyperfocal is to be than these peers.
         limit: what Hyperfocal's own figure is to be at most, in ``unit``.
+        p99_limit: what its 99th percentile is to be at most, in milliseconds.
+        least: what its own figure is to be at least, in ``unit``.
+        waits: the figure is the worst wait of people who did nothing to deserve it.
         subject: which of Hyperfocal's peers the targets speak of.
     """
 
@@ -51,6 +60,9 @@ class Measure:
     higher: bool = False
     targets: Mapping[str, float] = field(default_factory=dict[str, float])
     limit: float | None = None
+    p99_limit: float | None = None
+    least: float | None = None
+    waits: bool = False
     subject: str = "hyperfocal"
 
 

@@ -17,7 +17,7 @@ from bench.publish import publish
 from bench.report import Row, doubts, environment, write
 from bench.runs import measured
 from bench.scenarios import SCENARIOS
-from bench.tables import figures, ratios
+from bench.tables import figures, ratios, waits
 
 _SCENARIO_HELP = "\b\n" + "\n".join(
     f"{name:15} {scenario.about}" for name, scenario in SCENARIOS.items()
@@ -122,7 +122,9 @@ def main(
         "measures": [row.to_json() for row in rows],
     }
     write(path, results)
-    click.echo(f"\n{figures(rows)}\n\n{ratios(rows)}\n")
+    for table in filter(None, (figures(rows), ratios(rows), waits(rows))):
+        click.echo(f"\n{table}")
+    click.echo()
     for doubt in noted:
         click.echo(f"Note: {doubt}")
     click.echo(f"Written to {path}")

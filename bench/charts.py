@@ -10,15 +10,67 @@ from bench.tables import figure
 
 __all__ = ("CHARTS", "charts")
 
+_TROUBLES = (
+    "a callback that was quick sleeps 2 s",
+    "a callback that was quick computes 2 s",
+    "an async callback computes 2 s",
+    "a new visitor's script computes 2 s",
+    "a session hook computes 2 s",
+    "the __str__ of a callback's error computes 2 s",
+    "the auth module computes 2 s",
+    "40 callbacks sleep 2 s at once",
+    "40 callbacks of one visitor never return",
+    "8 documents of one visitor never get built",
+)
+
+
+def _felt(where: str) -> tuple[str, ...]:
+    waits = (f"20 people while {trouble}{where}" for trouble in _TROUBLES)
+    return (*waits, *(f"a new page after {trouble}{where}" for trouble in _TROUBLES[-2:]))
+
+
 #: What each chart shows: its title, and the names of its measures.
 CHARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "roundtrip": (
         "A change, from the move of a slider to its answer",
         ("round trip, one session",),
     ),
+    "cpu": (
+        "The server's processor time of a change",
+        (
+            "CPU of a round trip, one session",
+            "CPU of a round trip, tiny, 100 sessions",
+            "CPU of a round trip, sliders, 50 sessions",
+            "CPU of a round trip, sliders, 100 sessions",
+            "CPU of a round trip, async button, 100 sessions",
+            "CPU of a round trip, callbacks that sleep 5 ms",
+            "CPU of a round trip, callbacks that compute 5 ms",
+        ),
+    ),
     "throughput": (
-        "Round trips per second of one core, 100 sessions",
-        ("round trips, tiny, 100 sessions", "round trips, sliders, 100 sessions"),
+        "Round trips per second of one core",
+        (
+            "round trips, tiny, 100 sessions",
+            "round trips, sliders, 50 sessions",
+            "round trips, sliders, 100 sessions",
+        ),
+    ),
+    "async": (
+        "Callbacks that are coroutines, and plain ones",
+        (
+            "round trips, plain button, 100 sessions",
+            "round trips, async button, 100 sessions",
+            "rate of async callbacks, plain ones being 1",
+        ),
+    ),
+    "busy": (
+        "200 sessions whose callbacks take 5 ms each",
+        (
+            "round trips, callbacks that sleep 5 ms, 200 sessions",
+            "mean wait of the worst session, callbacks that sleep 5 ms",
+            "round trips, callbacks that compute 5 ms, 200 sessions",
+            "mean wait of the worst session, callbacks that compute 5 ms",
+        ),
     ),
     "opening": (
         "Visits per second of one core",
@@ -42,17 +94,19 @@ CHARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "broadcast": ("One callback changes 1,000 sessions", ("broadcast to 1,000",)),
     "isolation": (
-        "What fifty people feel of another's callback (99th percentile)",
+        "What fifty people feel of another's callback: their worst wait",
         (
-            "p99 of 50 people",
-            "p99 of 50 people while another's callback sleeps 2 s",
-            "p99 of 50 people while another's callback computes 2 s",
+            "50 people",
+            "50 people while another's callback sleeps 2 s, again and again",
+            "50 people while another's callback computes 2 s, again and again",
         ),
     ),
+    "felt": ("What twenty people feel of others: their worst wait", _felt("")),
+    "felt-2": ("The same where the server has two cores", _felt(", on two cores")),
     "deaf-tab": (
         "A tab that reads nothing for a minute while its session streams",
         (
-            "p99 of 20 people beside a tab that does not read",
+            "20 people beside a tab that does not read",
             "memory that a tab takes which does not read for 60 s",
             "what a second tab of that session gets",
         ),
@@ -109,7 +163,7 @@ def _chart(title: str, rows: Sequence[Row]) -> str:
 
 
 def _largest(result: Result) -> float:
-    return result.extent[1] if result.extent is not None else 0.0
+    return result.extent[1] if result.extent is not None and not result.hangs else 0.0
 
 
 def _bar(top: int, name: str, result: Result, largest: float) -> list[str]:
@@ -120,6 +174,8 @@ def _bar(top: int, name: str, result: Result, largest: float) -> list[str]:
     if result.median is None or result.extent is None:
         why = "missing" if result.missing else "failed" if result.failure else "client-bound"
         return [*parts, _text(_LABELS, middle + 4.5, why, fill=_FAINT)]
+    if result.hangs:
+        return [*parts, _text(_LABELS, middle + 4.5, "hangs", fill=_FAINT)]
     low, high = (_LABELS + value * scale for value in result.extent)
     colour = _OURS if ours else _THEIRS
     return [

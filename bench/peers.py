@@ -33,17 +33,24 @@ class Serve:
     Attributes:
         app: the name of the application in ``bench/apps``.
         keep_alive_s: how often to ping clients, where the server can be told.
+        auth: a module of ``bench/apps`` that says who may come in, if any.
     """
 
     app: str
     port: int
     keep_alive_s: float = 37.0
+    auth: str = ""
 
     @property
     def path(self) -> str:
         """The application's file, or folder."""
         file = APPS / f"{self.app}.py"
         return str(file if file.exists() else APPS / self.app)
+
+    @property
+    def auth_file(self) -> list[str]:
+        """The auth module's file, or nothing."""
+        return [str(APPS / f"{self.auth}.py")] if self.auth else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +84,18 @@ class Peer:
 def _bokeh_like(*start: str) -> Callable[[Serve], list[str]]:
     def arguments(serve: Serve) -> list[str]:
         keep_alive = f"--keep-alive={serve.keep_alive_s * 1000:.0f}"
-        return [*start, "serve", serve.path, "--port", str(serve.port), keep_alive]
+        auth = [f"--auth-module={file}" for file in serve.auth_file]
+        return [*start, "serve", serve.path, "--port", str(serve.port), keep_alive, *auth]
 
     return arguments
 
 
-def _fastapi(serve: Serve) -> list[str]:
-    launcher = str(_LAUNCHERS / "bokeh_in_fastapi.py")
-    return [launcher, serve.path, str(serve.port), str(serve.keep_alive_s)]
+def _launched(launcher: str) -> Callable[[Serve], list[str]]:
+    def arguments(serve: Serve) -> list[str]:
+        file = str(_LAUNCHERS / launcher)
+        return [file, serve.path, str(serve.port), str(serve.keep_alive_s), *serve.auth_file]
+
+    return arguments
 
 
 def _streamlit(serve: Serve) -> list[str]:
@@ -125,7 +136,10 @@ PEERS: Mapping[str, Peer] = {
     "panel": Peer(
         "panel", "panel", _bokeh_like("-m", "panel"), ("-m", "panel", "--help"), most_runs=3
     ),
-    "fastapi": Peer("fastapi", "bokeh_fastapi", _fastapi),
+    "fastapi": Peer("fastapi", "bokeh_fastapi", _launched("bokeh_in_fastapi.py")),
+    # The same of today, which needs a newer Python than ours.
+    "bokeh-3.10": Peer("bokeh310", "bokeh", _bokeh_like("-m", "bokeh"), ("-m", "bokeh", "--help")),
+    "bokeh-asgi": Peer("bokeh310", "bokeh", _launched("bokeh_asgi.py")),
     "streamlit": Peer(
         "streamlit",
         "streamlit",
@@ -151,6 +165,7 @@ PEERS: Mapping[str, Peer] = {
         ("-m", "hyperfocal", "--help"),
         where_known=("--prewarm", "0"),
     ),
+    "hyperfocal-server": Peer("", "hyperfocal", _launched("hyperfocal_server.py")),
     "bokeh-procs": Peer(
         "bokeh", "bokeh", lambda serve: [*_bokeh(serve), "--num-procs", "2"], many=True
     ),
@@ -186,7 +201,7 @@ ECHOES: Mapping[str, Peer] = {
 }
 
 #: Those that serve the same Bokeh documents and matter to the targets.
-BOKEH_FAMILY = ("bokeh", "bokeh-nodelay", "fastapi", "hyperfocal")
+BOKEH_FAMILY = ("bokeh", "bokeh-nodelay", "fastapi", "bokeh-3.10", "bokeh-asgi", "hyperfocal")
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -204,7 +219,6 @@ class Server:
     target: Target
     process: psutil.Process
     visit: Dialect
-    many: bool = False
 
     def cpu_s(self) -> float:
         """The processor time that it has used so far, in seconds; of all processes that it is.
@@ -212,8 +226,7 @@ class Server:
         On Linux the process's own clock tells it to the nanosecond, and that of threads that
         have ended as well; elsewhere it comes in ticks of 10 ms.
         """
-        own = [self.process, *(self.process.children() if self.many else ())]
-        return sum(map(_cpu_s, own))
+        return sum(map(_cpu_s, (self.process, *self.process.children(recursive=True))))
 
     def memory_bytes(self) -> int:
         """The memory that would be free without it."""
@@ -254,24 +267,32 @@ class Bench:
         *,
         keep_alive_s: float = 37.0,
         env: Mapping[str, str] | None = None,
+        auth: str = "",
+        all_cores: bool = False,
     ) -> Generator[Server]:
         """Serve an application of ``bench/apps`` with this peer.
+
+        Args:
+            auth: a module of ``bench/apps`` that says who may come in.
+            all_cores: the server may use the client's core as well.
 
         Raises:
             MissingPeerError: the peer cannot be had.
             RuntimeError: it did not come up; the message holds its log.
         """
         python, peer = self.command(name)
-        serve = Serve(app, free_port(), keep_alive_s)
+        serve = Serve(app, free_port(), keep_alive_s, auth)
         arguments = [python, *peer.arguments(serve)]
         if peer.where_known and peer.where_known[0] in _serve_help(python, peer.module):
             arguments += peer.where_known
         cores = [self.cores.server]
-        if peer.many:  # it would have the client's alone, like all that the client starts
+        if (
+            peer.many or all_cores
+        ):  # it would have the client's alone, like all that the client starts
             cores.append(self.cores.client)
         with started(arguments, serve.port, cores, env) as process:
             target = Target(serve.port, peer.path(app))
-            yield Server(name, target, psutil.Process(process.pid), peer.dialect, peer.many)
+            yield Server(name, target, psutil.Process(process.pid), peer.dialect)
 
 
 @functools.cache

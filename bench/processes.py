@@ -34,6 +34,7 @@ def started(
     port: int,
     cores: Sequence[int | None],
     env: Mapping[str, str] | None = None,
+    timeout_s: float = _START_TIMEOUT_S,
 ) -> Generator[subprocess.Popen[bytes]]:
     """Run a server on these cores until the block ends; the block begins when it answers.
 
@@ -49,7 +50,7 @@ def started(
         )
         try:
             pin(process.pid, *cores)  # long before it starts a thread
-            _wait_until_listening(process, port, log)
+            _wait_until_listening(process, port, log, timeout_s)
             yield process
         finally:
             _kill(process)  # how they end is not measured
@@ -78,8 +79,10 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
+def _wait_until_listening(
+    process: subprocess.Popen[bytes], port: int, log: IO[str], timeout_s: float
+) -> None:
+    deadline = time.monotonic() + timeout_s
     while True:
         if _answers(port):
             return

@@ -22,6 +22,12 @@ NOISY_SPREAD = 0.3
 NOISY_LOAD = 0.5
 
 
+def _median(values: Iterable[float | None]) -> float | None:
+    """Of those that are known."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """All runs of one peer in one measure.
@@ -44,8 +50,7 @@ class Result:
 
     @property
     def server_share(self) -> float | None:
-        shares = [run.server_share for run in self.samples if run.server_share is not None]
-        return statistics.median(shares) if shares else None
+        return _median(run.server_share for run in self.samples)
 
     @property
     def client_bound(self) -> bool:
@@ -68,6 +73,28 @@ class Result:
         return min(values), max(values)
 
     @property
+    def hangs(self) -> bool:
+        """Whether somebody got no answer at all, in any run."""
+        return any(run.hung for run in self.samples)
+
+    @property
+    def p50_ms(self) -> float | None:
+        return _median(run.latency_p50_ms for run in self.samples)
+
+    @property
+    def p99_ms(self) -> float | None:
+        return _median(run.latency_p99_ms for run in self.samples)
+
+    @property
+    def worst_ms(self) -> float | None:
+        return _median(run.worst_ms for run in self.samples)
+
+    @property
+    def server_us(self) -> float | None:
+        """The server's processor time per answer."""
+        return _median(run.server_us for run in self.samples)
+
+    @property
     def spread(self) -> float:
         """From the least to the greatest, as a share of the median."""
         if not self.median or self.extent is None:
@@ -88,6 +115,7 @@ class Result:
             "median": self.median,
             "extent": self.extent,
             "client_bound": self.client_bound,
+            "hangs": self.hangs,
             "failure": self.failure,
             "missing": self.missing,
             # The bare figures of client-bound runs would only be quoted.
@@ -131,18 +159,42 @@ class Row:
 
     @property
     def within_limit(self) -> bool | None:
-        """Whether the subject's own figure is small enough; ``None`` as for ``reached``."""
-        subject = self.results.get(self.measure.subject)
-        if self.measure.limit is None or subject is None or subject.median is None:
+        """Whether the subject's own figures are within all bounds; ``None`` as for ``reached``."""
+        return self.keeps_to_bounds(self.measure.subject)
+
+    @property
+    def bounds(self) -> list[str]:
+        """The bounds that Hyperfocal's own figures are to keep to, in words."""
+        measure = self.measure
+        said = {"": measure.limit, "at least ": measure.least, "p99 ": measure.p99_limit}
+        return [f"{word}{bound:g}" for word, bound in said.items() if bound is not None]
+
+    def keeps_to_bounds(self, name: str) -> bool | None:
+        """The same of any peer."""
+        result, measure = self.results.get(name), self.measure
+        if not self.bounds or result is None or result.median is None:
             return None
-        return subject.median <= self.measure.limit
+        return (
+            not result.hangs
+            and (measure.limit is None or result.median <= measure.limit)
+            and (measure.least is None or result.median >= measure.least)
+            and (measure.p99_limit is None or (result.p99_ms or 0.0) <= measure.p99_limit)
+        )
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Row:
         """What ``to_json`` gave."""
         higher = row["higher_is_better"]
         measure = Measure(
-            row["name"], row["unit"], higher, row["targets"], row["limit"], row["subject"]
+            row["name"],
+            row["unit"],
+            higher,
+            row["targets"],
+            row["limit"],
+            row.get("p99_limit"),
+            row.get("least"),
+            row.get("waits", False),
+            row["subject"],
         )
         peers = {name: Result.from_json(peer, higher) for name, peer in row["peers"].items()}
         return cls(measure, peers)
@@ -155,6 +207,9 @@ class Row:
             "subject": self.measure.subject,
             "targets": dict(self.measure.targets),
             "limit": self.measure.limit,
+            "p99_limit": self.measure.p99_limit,
+            "least": self.measure.least,
+            "waits": self.measure.waits,
             "times_better": {
                 ours: {name: self.times_better(ours, name) for name in self.others}
                 for ours in self.subjects
@@ -186,12 +241,14 @@ def doubts(rows: Iterable[Row], load: float, complaint: str | None) -> list[str]
             if result.failure is not None:
                 word = "missing" if result.missing else "failed"
                 found.append(f"{where}: {word}: {result.failure}")
+            if result.hangs:
+                found.append(f"{where}: hangs: somebody was without an answer in the end")
             if result.client_bound:
                 found.append(
                     f"{where}: no figure, the client was the bottleneck "
                     f"({result.client_share:.0%} of its core)"
                 )
-            if result.spread > NOISY_SPREAD:
+            if result.spread > NOISY_SPREAD and not result.hangs:
                 found.append(f"{where}: the runs spread over {result.spread:.0%} of the median")
     return found
 

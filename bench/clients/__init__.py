@@ -32,10 +32,22 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an application is served: ``http://localhost:<port><path>``."""
+    """Where an application is served: ``http://localhost:<port><path>?<query>``.
+
+    Attributes:
+        query: with its question mark; of the page alone.
+        source: the client's own address, where it matters: one of those of this machine.
+    """
 
     port: int
     path: str
+    query: str = ""
+    source: str | None = None
+
+    @property
+    def local_addr(self) -> tuple[str, int] | None:
+        """Where the client's sockets begin; ``None``: wherever they like."""
+        return None if self.source is None else (self.source, 0)
 
     @property
     def host(self) -> str:

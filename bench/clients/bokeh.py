@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import orjson
 
@@ -99,6 +100,12 @@ class Session(WebSocket):
         self.listener = mover.listen
         mover.move()
 
+    def begin_pressing(self, tally: Tally, name: str) -> None:
+        """Press a button, again as soon as the OK and what came of it are here, until closed."""
+        presser = _Presser(self, tally, name)
+        self.listener = presser.listen
+        presser.press()
+
 
 async def visit(target: Target) -> Session:
     """A page with its document."""
@@ -130,6 +137,31 @@ def slider_change(document: bytes, value: int, name: str = "slider") -> bytes:
     return _change_before(document, name) + b"%d}]}" % value
 
 
+def button_press(document: bytes, name: str) -> bytes:
+    """The content of a PATCH-DOC that presses a button of a document (JSON) of ``bench/apps``."""
+    model = next(_ids_of(orjson.loads(document), name), None)
+    if model is None:
+        raise RuntimeError("the document holds no button of this name")
+    values = {"type": "map", "entries": [["model", {"id": model}]]}
+    press = {"type": "event", "name": "button_click", "values": values}
+    event = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": press}
+    return orjson.dumps({"events": [event]})
+
+
+def _ids_of(value: object, name: str) -> Iterator[str]:
+    """Ids of the models of this name in a document's JSON."""
+    if isinstance(value, dict):
+        found = cast("dict[str, Any]", value)
+        attributes = found.get("attributes")
+        if isinstance(attributes, dict) and attributes.get("name") == name:
+            yield found["id"]
+        for part in found.values():
+            yield from _ids_of(part, name)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _ids_of(part, name)
+
+
 class _Mover:
     """Moves the slider of one session, again as soon as the server has said OK."""
 
@@ -157,3 +189,27 @@ class _Mover:
             self._patched = False
             self._tally.latencies_s.append(time.perf_counter() - self._sent)
             self.move()
+
+
+class _Presser:
+    """Presses a button again when both are here, the OK and a change, in either order."""
+
+    def __init__(self, session: Session, tally: Tally, name: str) -> None:
+        self._content = button_press(session.document, name)
+        self._session = session
+        self._tally = tally
+        self._due = {"OK", "PATCH-DOC"}
+        self._sent = 0.0
+
+    def press(self) -> None:
+        self._due = {"OK", "PATCH-DOC"}
+        self._sent = time.perf_counter()
+        self._session.send("PATCH-DOC", self._content)
+
+    def listen(self, kind: str, content: bytes) -> None:
+        if kind not in {"OK", "PATCH-DOC"}:
+            self._tally.fail(f"{kind}: {content.decode()}")
+        self._due.discard(kind)
+        if not self._due:
+            self._tally.latencies_s.append(time.perf_counter() - self._sent)
+            self.press()

@@ -17,8 +17,10 @@ TEXT, BINARY, _CLOSE, _PING, _PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 
 async def fetch(target: Target) -> bytes:
     """The page, with its head, by a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=1 << 24)
-    request = f"GET {target.path} HTTP/1.0\r\nHost: {target.host}\r\n\r\n"
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", target.port, limit=1 << 24, local_addr=target.local_addr
+    )
+    request = f"GET {target.path}{target.query} HTTP/1.0\r\nHost: {target.host}\r\n\r\n"
     writer.write(request.encode())
     async with asyncio.timeout(TIMEOUT_S):
         answer = await reader.read()
@@ -57,7 +59,9 @@ class WebSocket(asyncio.Protocol):
     async def connect(self) -> Self:
         """Start the handshake; what comes first is for the subclass to wait for."""
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, "127.0.0.1", self._target.port)
+        await loop.create_connection(
+            lambda: self, "127.0.0.1", self._target.port, local_addr=self._target.local_addr
+        )
         return self
 
     # For subclasses.

@@ -3,6 +3,7 @@
 from bench import Scenario
 from bench.scenarios import (
     broadcast,
+    busy,
     echo,
     encoding,
     idle,
@@ -25,6 +26,7 @@ _PARTS = (
     streaming,
     broadcast,
     isolation,
+    busy,
     reading,
     echo,
     startup,

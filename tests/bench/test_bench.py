@@ -41,7 +41,7 @@ def test_a_quick_run_measures_peers_and_says_who_is_missing(tmp_path: Path) -> N
     path = tmp_path / "new" / "result.json"
     peers = "bokeh", "bokeh-nodelay", "fastapi", "hyperfocal"
     chosen = [argument for name in peers for argument in ("--peer", name)]
-    output, (row,) = quick(path, "--scenario", "roundtrip-1", *chosen)
+    output, (row, _) = quick(path, "--scenario", "roundtrip-1", *chosen)
     assert "times better than" in output
     result = json.loads(path.read_text())
     assert result["runs"] == 1
@@ -65,7 +65,10 @@ def test_a_quick_run_measures_peers_and_says_who_is_missing(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario",
-    ["sliders-100", "open-sliders", "first-tiny", "stream-50", "broadcast", "memory-sliders"],
+    [
+        *("sliders-100", "open-sliders", "first-tiny", "stream-50", "broadcast", "memory-sliders"),
+        *("busy-sleep", "async-100"),
+    ],
 )
 def test_scenarios_measure_both_servers(scenario: str, tmp_path: Path) -> None:
     _, rows = quick(
@@ -74,6 +77,52 @@ def test_scenarios_measure_both_servers(scenario: str, tmp_path: Path) -> None:
     )
     for row in rows:
         assert row["times_better"]["hyperfocal"]["bokeh"] > 0, row
+
+
+@pytest.mark.slow
+def test_rates_come_with_the_processor_time_of_each_answer(tmp_path: Path) -> None:
+    output, (rate, cpu) = quick(
+        tmp_path / "result.json", "--scenario", "roundtrip-100", "--peer", "hyperfocal"
+    )
+    (run,) = rate["peers"]["hyperfocal"]["runs"]
+    assert run["server_us"] == pytest.approx(run["server_share"] / run["value"] * 1e6)
+    assert cpu["peers"]["hyperfocal"]["median"] == run["server_us"]
+    assert "µs of CPU each" in output
+
+
+@pytest.mark.slow
+def test_waits_are_said_with_the_worst_of_them(tmp_path: Path) -> None:
+    peers = "bokeh", "bokeh-3.10", "hyperfocal"
+    chosen = [argument for name in peers for argument in ("--peer", name)]
+    output, (row,) = quick(tmp_path / "result.json", "--scenario", "felt-sleep", *chosen)
+    assert "p50 / p99 / worst wait, ms" in output
+    assert row["waits"]
+    assert row["peers"]["bokeh-3.10"]["missing"]  # this environment has our Bokeh
+    (run,) = row["peers"]["bokeh"]["runs"]
+    assert run["latency_p50_ms"] <= run["latency_p99_ms"] <= run["worst_ms"] == run["value"]
+    assert run["worst_ms"] > 1_000
+    assert not run["hung"]
+    assert row["peers"]["hyperfocal"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_is_a_result(tmp_path: Path) -> None:
+    output, (felt, newcomer) = quick(
+        tmp_path / "result.json", "--scenario", "felt-40-stuck", "--peer", "bokeh"
+    )
+    assert felt["peers"]["bokeh"]["hangs"]
+    assert newcomer["peers"]["bokeh"]["hangs"]
+    assert "bokeh: hangs: somebody was without an answer in the end" in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["felt-authorize", "felt-hook"])
+def test_pages_can_ask_for_trouble(scenario: str, tmp_path: Path) -> None:
+    _, (row,) = quick(
+        tmp_path / "result.json", "--scenario", scenario, "--peer", "hyperfocal-server"
+    )
+    (run,) = row["peers"]["hyperfocal-server"]["runs"]
+    assert run["server_share"] > 0.3  # it has computed
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from bench.charts import CHARTS, charts
 from bench.publish import publish
 from bench.report import Result, Row, doubts
 from bench.scenarios import SCENARIOS
-from bench.tables import figures, ratios
+from bench.tables import figures, markdown, ratios, waits
 
 RATE = Measure("trips", "trips/s", higher=True, targets={"bokeh": 3, "fastapi": 2})
 TIME = Measure("wait", "ms", targets={"bokeh": 4}, limit=10)
@@ -78,11 +78,60 @@ def test_a_second_subject_is_compared_without_the_target() -> None:
     assert "40 of 20 met" in prewarmed
 
 
+WAIT = Measure("others", "ms", limit=100, p99_limit=10, waits=True)
+
+
+def waited(worst: float, p99: float = 5.0, *, hung: bool = False) -> Sample:
+    return Sample(worst, latency_p50_ms=1.0, latency_p99_ms=p99, worst_ms=worst, hung=hung)
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        (waited(30.0), "1 / 5 / 30 met"),
+        (waited(130.0), "1 / 5 / 130 MISSED"),
+        (waited(30.0, 12.0), "1 / 12 / 30 MISSED"),
+        (waited(30.0, hung=True), "hangs MISSED"),
+    ],
+)
+def test_waits_have_a_table_of_their_own(sample: Sample, said: str) -> None:
+    felt = row(WAIT, bokeh=[waited(2_005.0, 2_000.0)], hyperfocal=[sample])
+    head, line = waits([felt]).splitlines()
+    assert head.split() == [
+        *("p50", "/", "p99", "/", "worst", "wait,", "ms"),
+        *("at", "most", "bokeh", "hyperfocal"),
+    ]
+    assert "100, p99 10" in line
+    assert line.rstrip().endswith(said)
+    assert "1 / 2,000 / 2,005 " in line
+    assert ratios([felt]) == ""
+    assert "2,005" in markdown([felt])
+
+
+def test_a_hang_in_any_run_is_said() -> None:
+    felt = row(WAIT, hyperfocal=[waited(1.0), waited(9_000.0, hung=True), waited(2.0)])
+    assert felt.within_limit is False
+    assert doubts([felt], 0, None) == [
+        "others, hyperfocal: hangs: somebody was without an answer in the end"
+    ]
+    assert "hangs" in figures([felt])
+
+
+def test_what_is_to_be_much_at_least() -> None:
+    share = Measure("share", "x", higher=True, least=0.5)
+    assert row(share, hyperfocal=[Sample(0.6)]).within_limit is True
+    few = row(share, hyperfocal=[Sample(0.4, server_us=80.0)])
+    assert few.within_limit is False
+    assert "0.4 x of at least 0.5 MISSED (80 µs of CPU each)" in ratios([few])
+
+
 def test_rows_survive_json() -> None:
     there = row(RATE, bokeh=[Sample(10, 0.1, 0.9, 1, 2)], hyperfocal=[Sample(30, 0.99)])
     back = Row.from_json(json.loads(json.dumps(there.to_json())))
     assert figures([back]) == figures([there])
     assert ratios([back]) == ratios([there])
+    felt = row(WAIT, hyperfocal=[waited(30.0)])
+    assert waits([Row.from_json(json.loads(json.dumps(felt.to_json())))]) == waits([felt])
 
 
 def test_every_measure_is_in_one_chart() -> None:
