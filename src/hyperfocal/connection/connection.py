@@ -108,6 +108,7 @@ class Connection:
         self._looks = _LOOKS
         self._decoder = Decoder(limits)
         self._failure: BaseException | None = None
+        self._has_document = False
         self._open = False
         outbox.on_room = session.has_room
 
@@ -154,7 +155,7 @@ class Connection:
 
     def offer(self, frames: tuple[Frame, ...]) -> None:
         """Queue the frames of one message for the client. Never blocks."""
-        if not self._outbox.overflowed and not self._outbox.offer(frames):
+        if not self._outbox.offer(frames):
             self._overflowed()
 
     def end(self, reason: str) -> None:
@@ -226,7 +227,8 @@ class Connection:
 
     def _asks_for_turn(self, message: Message) -> bool:
         """Whether a message is to be carried out in a turn; one that is not is dealt with."""
-        if message.kind in _IN_TURN:
+        kind = message.kind
+        if kind is Kind.PATCH_DOC or kind is Kind.PULL_DOC_REQ or kind is Kind.PUSH_DOC:
             return True
         if message.kind is Kind.SERVER_INFO_REQ:
             content = dump_json({"version_info": self._versions})
@@ -266,7 +268,7 @@ class Connection:
             setter=self,
             may_script=self._may_push,
         )
-        self._session.subscribe(self)
+        self._subscribe()
         if self._afresh is not None:
             self._look_whether_it_comes_back(message)
         turn.defined = patch.defined
@@ -290,6 +292,12 @@ class Connection:
             self._answer_patch(message, turn, failure)
         finally:
             done(None)
+
+    def _subscribe(self) -> None:
+        """From here on the client hears of changes: it has the document, or says that it has."""
+        if not self._has_document:
+            self._has_document = True
+            self._session.subscribe(self)
 
     def _answer_patch(self, message: Message, turn: Turn, failure: CallbackError | None) -> None:
         turn.flush()
@@ -328,7 +336,7 @@ class Connection:
             )
             self._reply_error(message, f"the document cannot be encoded: {text_of(error)}", error)
             return
-        self._session.subscribe(self)
+        self._subscribe()
         self._session.told_all(self)
         self.offer(
             reply(
@@ -343,7 +351,7 @@ class Connection:
     def _push(self, message: Message, turn: Turn) -> None:
         if not self._may_push:
             raise RequestError("this client may not replace the document (see --allow-push-doc)")
-        self._session.subscribe(self)
+        self._subscribe()
         replace_document(turn.document, message.content, message.buffers, setter=self)
         turn.defined = frozenset(turn.document.models)
         turn.flush()
@@ -364,9 +372,6 @@ def _comes_back(message: Message) -> bool:
             if isinstance(data, dict) and data.get("name") == "client_reconnected":
                 return True
     return False
-
-
-_IN_TURN: frozenset[Kind] = frozenset({Kind.PATCH_DOC, Kind.PULL_DOC_REQ, Kind.PUSH_DOC})
 
 
 def _nothing(error: BaseException | None) -> None:

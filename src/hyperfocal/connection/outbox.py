@@ -42,20 +42,22 @@ class Outbox:
         wake: called when there is something to take or the close request changes; must not block.
 
     Attributes:
+        closing: how to close, once what is queued has been sent; ``None``: stay open.
+        queued_bytes: how much waits (characters of text frames count as bytes).
         on_room: called after a client that lagged has taken what waited for it.
     """
 
     __slots__ = (
-        "_closing",
         "_frames",
         "_guard",
         "_lag_bytes",
         "_lagged",
         "_max_bytes",
-        "_queued",
         "_taken",
         "_wake",
+        "closing",
         "on_room",
+        "queued_bytes",
     )
 
     def __init__(self, max_bytes: int, wake: Callable[[], None]) -> None:
@@ -64,9 +66,9 @@ class Outbox:
         self._wake = wake
         self._guard = threading.Lock()
         self._frames: list[Frame] = []
-        self._queued = 0
+        self.queued_bytes = 0
         self._taken = 0
-        self._closing: CloseRequest | None = None
+        self.closing: CloseRequest | None = None
         self._lagged = False
         self.on_room: Callable[[], None] | None = None
 
@@ -76,43 +78,34 @@ class Outbox:
 
         Looking at it makes ``on_room`` being called later.
         """
-        if self._queued <= self._lag_bytes and not self._lagged:
+        if self.queued_bytes <= self._lag_bytes and not self._lagged:
             return False
         with self._guard:
-            self._lagged = self._queued > self._lag_bytes
+            self._lagged = self.queued_bytes > self._lag_bytes
             return self._lagged
-
-    @property
-    def queued_bytes(self) -> int:
-        """How much waits (characters of text frames count as bytes)."""
-        return self._queued
-
-    @property
-    def closing(self) -> CloseRequest | None:
-        """How to close, once what is queued has been sent; ``None``: stay open."""
-        return self._closing
 
     @property
     def overflowed(self) -> bool:
         """Whether the client did not keep up."""
-        return self._closing is not None and self._closing.code == OVERFLOW_CODE
+        return self.closing is not None and self.closing.code == OVERFLOW_CODE
 
     def offer(self, frames: tuple[Frame, ...]) -> bool:
         """Queue the frames of one message.
 
         Returns:
-            False if they did not fit: the queue is gone and the connection is to be closed.
+            False if they did not fit: the queue is gone and the connection is to be closed. Once it
+            is to be closed, frames are ignored.
         """
-        size = sum(map(len, frames))
+        size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
         with self._guard:
-            if self._closing is not None:
-                return self._closing.code != OVERFLOW_CODE
+            if self.closing is not None:
+                return True
             fits = len(self._frames) <= _MAX_FRAMES and not (
-                self._queued and self._queued + size > self._max_bytes
+                self.queued_bytes and self.queued_bytes + size > self._max_bytes
             )
             if fits:
                 self._frames.extend(frames)
-                self._queued += size
+                self.queued_bytes += size
             else:
                 self._overflow()
         self._wake()
@@ -122,15 +115,15 @@ class Outbox:
         """Everything that waits, in order; nothing is left. It counts until ``sent``."""
         with self._guard:
             frames, self._frames = self._frames, []
-            self._taken = self._queued
+            self._taken = self.queued_bytes
         return frames
 
     def sent(self) -> None:
         """All that was taken has left."""
         with self._guard:
-            self._queued -= self._taken
+            self.queued_bytes -= self._taken
             self._taken = 0
-            has_room = self._lagged and self._queued <= self._lag_bytes
+            has_room = self._lagged and self.queued_bytes <= self._lag_bytes
             if has_room:
                 self._lagged = False
         if has_room and self.on_room is not None:
@@ -139,13 +132,13 @@ class Outbox:
     def overflow(self) -> None:
         """Throw away what is queued and have the connection closed: the client does not read."""
         with self._guard:
-            if self._closing is not None:
+            if self.closing is not None:
                 return
             self._overflow()
         self._wake()
 
     def _overflow(self) -> None:
-        self._closing = CloseRequest(
+        self.closing = CloseRequest(
             OVERFLOW_CODE, "the client does not read; come back and pull again"
         )
         self._frames.clear()
@@ -153,7 +146,7 @@ class Outbox:
     def close(self, code: int, reason: str) -> None:
         """Take nothing more; the transport closes when what is queued has been sent."""
         with self._guard:
-            if self._closing is not None:
+            if self.closing is not None:
                 return
-            self._closing = CloseRequest(code, reason)
+            self.closing = CloseRequest(code, reason)
         self._wake()

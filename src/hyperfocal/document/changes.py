@@ -8,7 +8,7 @@ streamed, patched or sent is copied when it happens, because applications reuse 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,40 +92,30 @@ def as_it_stands(document: Document, change: Change) -> Change | None:
     return Change(said, (None,))
 
 
-class Changes:
+class Changes(list[DocumentPatchedEvent]):
     """Collects the events of a turn, in order."""
 
-    __slots__ = ("_events",)
-
-    def __init__(self) -> None:
-        self._events: list[DocumentPatchedEvent] = []
-
-    def __len__(self) -> int:
-        return len(self._events)
+    __slots__ = ()
 
     def add(self, event: DocumentPatchedEvent) -> None:
         """Note an event; copies what the application may reuse."""
         if type(event) not in _WITHOUT_PAYLOAD:
             keep_payload(event)
-        self._events.append(event)
-
-    @property
-    def events(self) -> Sequence[DocumentPatchedEvent]:
-        """The events, in order, as they are at this moment; not to be changed."""
-        return self._events
+        self.append(event)
 
     def take(self) -> list[DocumentPatchedEvent]:
         """The events, in order; nothing is left behind."""
-        events, self._events = self._events, []
+        events = self.copy()
+        self.clear()
         return events
-
-    def peek(self) -> list[DocumentPatchedEvent]:
-        """The events, in order; they stay."""
-        return list(self._events)
 
     def drop(self, count: int) -> None:
         """Forget the first so many events: they have been said."""
-        del self._events[:count]
+        del self[:count]
+
+
+#: Events that carry nothing that the application may change before they are said.
+_WITHOUT_PAYLOAD = frozenset({ModelChangedEvent, ColumnDataChangedEvent})
 
 
 def changes_of(events: list[DocumentPatchedEvent]) -> list[Change]:

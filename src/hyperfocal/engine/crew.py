@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from hyperfocal.engine.mailbox import Mailbox
+from hyperfocal.engine.mailbox import Mailbox, Owner
 
 __all__ = ("LIMIT_S", "LOOK_S", "Crew", "ThreadLimits", "Worker")
 
@@ -110,6 +110,8 @@ class Crew(Generic[W]):
         self._taking = 0
         self._surplus = 0
         self._burst = 1
+        #: With no more threads at work than that nobody can be over a share.
+        self._fair = min(limits.per_visitor, limits.per_application)
         self._looked = (0.0, 0.0)  # when, and the processor seconds of the process
 
     # --- the queue -------------------------------------------------------------------------------
@@ -136,8 +138,9 @@ class Crew(Generic[W]):
             the mailbox of which it is to run a job; ``None``: it waits to be woken.
         """
         with self._guard:
-            if worker.mailbox is not None:
-                self._end_job(worker)
+            if self._aside and worker.mailbox is not None:
+                self._admit_next(worker.mailbox.owner)
+            worker.mailbox = None
             if not worker.taking:
                 if self._taking and (self._burst == 1 or not self._ready):
                     self._idle.append(worker)  # others have the queue meanwhile
@@ -150,10 +153,11 @@ class Crew(Generic[W]):
                 return None
             while self._ready:
                 mailbox = self._ready.popleft()
-                key = self._share_exceeded(mailbox)
-                if key is not None:
-                    self._aside.setdefault(key, deque()).append(mailbox)
-                    continue
+                if len(self._workers) - len(self._idle) > self._fair:
+                    key = self._share_exceeded(mailbox)
+                    if key is not None:
+                        self._aside.setdefault(key, deque()).append(mailbox)
+                        continue
                 worker.mailbox = mailbox
                 worker.since = now
                 worker.told = False
@@ -169,7 +173,9 @@ class Crew(Generic[W]):
         """
         with self._guard:
             self._workers.remove(worker)
-            self._end_job(worker)
+            if worker.mailbox is not None:
+                self._admit_next(worker.mailbox.owner)
+                worker.mailbox = None
             if worker.taking:
                 worker.taking = False
                 self._taking -= 1
@@ -193,12 +199,8 @@ class Crew(Generic[W]):
         self._taking -= 1
         self._idle.append(worker)
 
-    def _end_job(self, worker: W) -> None:
-        """A thread less is in jobs of its visitor and application: one of theirs may go on."""
-        mailbox, worker.mailbox = worker.mailbox, None
-        if not self._aside or mailbox is None:
-            return
-        owner = mailbox.owner
+    def _admit_next(self, owner: Owner) -> None:
+        """A thread less is in jobs of this visitor and application: one of theirs may go on."""
         for key in (("visitor", owner.visitor), ("application", owner.application)):
             waiting = self._aside.get(key)
             if waiting:
@@ -209,8 +211,6 @@ class Crew(Generic[W]):
     def _share_exceeded(self, mailbox: Mailbox) -> tuple[str, str] | None:
         """Whose share of threads is used up: its visitor's, or its application's."""
         limits, owner = self.limits, mailbox.owner
-        if len(self._workers) - len(self._idle) <= min(limits.per_visitor, limits.per_application):
-            return None
         of_visitor = of_application = 0
         for worker in self._workers:
             if worker.mailbox is not None:
@@ -271,24 +271,25 @@ class Crew(Generic[W]):
         worker.sample = worker.since, now, cpu_s
         return since == worker.since and cpu_s - used < _WAITING_SHARE * (now - looked)
 
-    def found_lasting(self, now: float, seconds: float) -> list[Mailbox]:
-        """The mailboxes whose jobs have gone on for so long, each job once."""
+    def found_lasting(self, now: float, seconds: float) -> tuple[list[Mailbox], bool]:
+        """The mailboxes whose jobs have gone on for so long, each job once.
+
+        Returns:
+            the mailboxes; and whether to look again: mailboxes wait, or jobs run of which it is
+            not known yet that they last.
+        """
         found: list[Mailbox] = []
         with self._guard:
+            young = False
             for worker in self._workers:
                 mailbox = worker.mailbox
-                if mailbox is not None and not worker.told and now - worker.since >= seconds:
-                    worker.told = True
-                    found.append(mailbox)
-        return found
-
-    @property
-    def needs_looks(self) -> bool:
-        """Whether mailboxes wait, or jobs run of which it is not known yet that they last."""
-        with self._guard:
-            return bool(self._ready) or any(
-                worker.mailbox is not None and not worker.told for worker in self._workers
-            )
+                if mailbox is not None and not worker.told:
+                    worker.told = now - worker.since >= seconds
+                    if worker.told:
+                        found.append(mailbox)
+                    else:
+                        young = True
+            return found, young or bool(self._ready)
 
     @property
     def overtaken(self) -> int:

@@ -209,8 +209,11 @@ class ThreadedEngine(Engine):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own: ApplicationLoop | None = None
         self._guard = threading.Lock()
-        #: Set when code is about to run; whoever waits for that clears it.
-        self.stirred = threading.Event()
+
+    @property
+    def stirred(self) -> threading.Event:
+        """Set when code runs; whoever waits for that clears it."""
+        return self._threads.stirred
 
     @property
     def own_loop(self) -> ApplicationLoop | None:
@@ -243,8 +246,6 @@ class ThreadedEngine(Engine):
 
     def ready(self, mailbox: Mailbox) -> None:
         """See ``mailbox.Scheduler``."""
-        if not self.stirred.is_set():
-            self.stirred.set()
         self._threads.ready(mailbox)
 
     def collect(self, sink: Sink) -> None:

@@ -131,6 +131,8 @@ class TurnThreads:
         self._local = threading.local()
         self._switch_s: float | None = None  # the interval before a job was overtaken
         self._closed = False
+        #: Set when code runs; whoever waits for that clears it.
+        self.stirred = threading.Event()
 
     def start(
         self, loop: asyncio.AbstractEventLoop, application_loop: asyncio.AbstractEventLoop
@@ -191,6 +193,8 @@ class TurnThreads:
             if self._is_looking or self._closed or self._loop is None:
                 return
             self._is_looking = True
+        if not self.stirred.is_set():
+            self.stirred.set()
         if _get_running_loop() is self._loop:
             self._loop.call_later(LOOK_S, self._look)
         else:
@@ -207,26 +211,21 @@ class TurnThreads:
             with self._guard:
                 self._switch_s = sys.getswitchinterval()
                 sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
-        self._tell_lasting(now)
-        with self._guard:
-            self._is_looking = False
-        if self._needs_looks():
-            self._look_later()
-
-    def _needs_looks(self) -> bool:
-        return self._crew.needs_looks or any(
-            one.worker.mailbox and not one.worker.told for one in self._kept()
-        )
-
-    def _tell_lasting(self, now: float) -> None:
-        lasting = self._crew.found_lasting(now, LASTING_S)
+        lasting, is_needed = self._crew.found_lasting(now, LASTING_S)
         for keeper in self._kept():
             worker = keeper.worker
-            if worker.mailbox and not worker.told and now - worker.since >= LASTING_S:
-                worker.told = True
-                lasting.append(keeper.mailbox)
+            if worker.mailbox is not None and not worker.told:
+                worker.told = now - worker.since >= LASTING_S
+                if worker.told:
+                    lasting.append(keeper.mailbox)
+                else:
+                    is_needed = True
+        with self._guard:
+            self._is_looking = False
         for mailbox in lasting:
             mailbox.on_lasting()
+        if is_needed:
+            self._look_later()
 
     def _kept(self) -> Iterable[Keeper]:
         return list(self._keepers.values()) if self._keepers else ()

@@ -107,7 +107,7 @@ class Publisher:
         (client,) = clients
         if client.lagging:
             return False
-        plain = encode_plain(self._document, self.changes.events, client)
+        plain = encode_plain(self._document, self.changes, client)
         if plain is None:
             return False
         self._conflicts.note_plain(self.changes.take())
@@ -122,7 +122,7 @@ class Publisher:
         Raises:
             Exception: a change cannot be encoded.
         """
-        return self._said(originator, defined, self.changes.peek(), _refuse)
+        return self._said(originator, defined, self.changes.copy(), _refuse)
 
     def offer(self, said: Said) -> None:
         """Let the messages go."""

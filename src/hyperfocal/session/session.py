@@ -24,7 +24,7 @@ from hyperfocal.session.callbacks import SessionCallbacks
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.presence import Presence
-from hyperfocal.session.turn import Turn
+from hyperfocal.session.turn import Turn, current_turn
 from hyperfocal.session.turns import TurnCall, Turns
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.wire import MessageIds
@@ -353,6 +353,9 @@ class Session:
     def may_change(self) -> bool:
         """Whether the calling code may change the document: it belongs to the turn that runs."""
         turns = self.turns
+        turn = turns.now
+        if turn is not None and turn is current_turn():
+            return True
         return turns.has_turn() or (not self._callbacks.unlocked and turns.is_excused())
 
     def has_turn(self) -> bool:
