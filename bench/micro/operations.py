@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,50 @@ def _change_out(event: DocumentPatchedEvent) -> tuple[Call, Call]:
         return encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
 
     return lambda: _message_json(event), ours
+
+
+def _plain_out(event: DocumentPatchedEvent) -> tuple[Call, Call]:
+    document, ids, client = event.document, MessageIds("bench"), object()
+
+    def ours() -> object:
+        plain = encode_plain(document, [event], client)
+        assert plain is not None
+        return packed_patch(ids, *plain)
+
+    return lambda: _message_json(event), ours
+
+
+def _scalar_plainly_out() -> tuple[Call, Call]:
+    document = _document("tiny")
+    div: Any = next(model for model in document.models if "text" in model.properties())
+    return _plain_out(ModelChangedEvent(document, div, "text", "7"))
+
+
+def _array_plainly_out() -> tuple[Call, Call]:
+    document = _document("sliders")
+    source: Any = next(model for model in document.models if "data" in model.properties())
+    source.data = {"x": np.arange(200.0), "y": np.arange(200.0)}
+    return _plain_out(ColumnDataChangedEvent(document, source, "data"))
+
+
+def _set(app: str, attribute: str, values: list[Any]) -> tuple[Call, Call]:
+    """Code of an application sets a property, and the session hears of it."""
+    document = _document(app)
+    model: Any = next(model for model in document.models if attribute in model.properties())
+    changes = Changes()
+    cast(Any, document.callbacks).attach(_Session(changes))
+    each = itertools.cycle(values)
+
+    def call() -> None:
+        token = enter_document(document)
+        setattr(model, attribute, next(each))
+        leave_document(token)
+        changes.take()
+
+    return call, call
+
+
+_COLUMNS = [{"x": np.arange(200.0), "y": np.arange(200.0) + shift} for shift in range(2)]
 
 
 def _scalar_out() -> tuple[Call, Call]:
@@ -263,6 +308,20 @@ OPERATIONS: Mapping[str, Operation] = {
     },
     "scalar-out": Operation("encode one changed scalar as a message", _scalar_out),
     "array-out": Operation("encode two arrays of 200 numbers as a message", _array_out),
+    "scalar-plainly-out": Operation(
+        "encode one changed scalar as bytes, in the plain case", _scalar_plainly_out
+    ),
+    "array-plainly-out": Operation(
+        "encode two arrays of 200 numbers as bytes, in the plain case", _array_plainly_out
+    ),
+    "set-scalar": Operation(
+        "set a scalar, with a session that notes it",
+        functools.partial(_set, "tiny", "text", ["a", "b"]),
+    ),
+    "set-columns": Operation(
+        "set two arrays of 200 numbers, with a session that notes it",
+        functools.partial(_set, "sliders", "data", _COLUMNS),
+    ),
     **{
         f"patch-{app}": Operation(
             f"decode and apply a patch of one scalar to {app}, with the callback that it runs",

@@ -13,8 +13,8 @@ __all__ = ("Packed", "packed_ok", "packed_patch", "unpacked")
 _TEXT, _BINARY = 0x81, 0x82
 #: The beginnings of short frames, by the length of what follows (RFC 6455 section 5.2).
 _SHORT = {kind: tuple(bytes((kind, size)) for size in range(126)) for kind in (_TEXT, _BINARY)}
-_SHORT_TEXT = _SHORT[_TEXT]
-_METADATA = _SHORT_TEXT[2] + b"{}"
+_MEDIUM, _LONG = ({kind: bytes((kind, size)) for kind in (_TEXT, _BINARY)} for size in (126, 127))
+_METADATA = _SHORT[_TEXT][2] + b"{}"
 _NO_CONTENT = _METADATA * 2
 
 
@@ -88,5 +88,5 @@ def _head(size: int, kind: int = _TEXT) -> bytes:
     if size < 126:
         return _SHORT[kind][size]
     if size < 65536:
-        return b"%c\x7e" % kind + size.to_bytes(2, "big")
-    return b"%c\x7f" % kind + size.to_bytes(8, "big")
+        return _MEDIUM[kind] + size.to_bytes(2, "big")
+    return _LONG[kind] + size.to_bytes(8, "big")
