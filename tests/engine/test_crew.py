@@ -186,10 +186,7 @@ def _a_takeover_loses_the_head_of_the_queue(patch: pytest.MonkeyPatch) -> None:
 
 
 def _those_set_aside_starve(patch: pytest.MonkeyPatch) -> None:
-    def end_job(self: Any, worker: Worker) -> None:
-        worker.mailbox = None
-
-    patch.setattr(Crew, "_end_job", end_job)
+    patch.setattr(Crew, "_admit_next", lambda self, owner: None)
 
 
 def _a_thread_is_idle_twice(patch: pytest.MonkeyPatch) -> None:

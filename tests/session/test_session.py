@@ -575,7 +575,7 @@ async def test_messages_are_json_in_three_text_frames() -> None:
 
     class Raw:
         def offer(self, frames: tuple[Frame, ...]) -> None:
-            raw_frames.extend(frames)
+            raw_frames.extend(unpacked(frames))
 
         lagging = False
 
