@@ -138,10 +138,11 @@ def test_words_that_do_not_come_are_said_to_be_missing(kind: type[Exception]) ->
 
 
 def group_of_groups(depth: int) -> Exception:
-    error: Exception = ValueError("innermost")
+    error: Any = ValueError("innermost")
     for _ in range(depth):
         error = ExceptionGroup("outer", [error])
-    return error
+    outermost: Exception = error
+    return outermost
 
 
 def chain(length: int) -> BaseException:
@@ -167,6 +168,7 @@ def noted() -> BaseException:
 
 
 HUGE = "x" * 50_000_000
+syntax_error: Any = SyntaxError
 nonsense: Any = (3, "line", object(), 5)
 
 
