@@ -169,7 +169,6 @@ def noted() -> BaseException:
 
 HUGE = "x" * 50_000_000
 syntax_error: Any = SyntaxError
-nonsense: Any = (3, "line", object(), 5)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +182,7 @@ nonsense: Any = (3, "line", object(), 5)
         (circle, "first"),
         (noted, "(990 more notes)"),
         (lambda: SyntaxError(HUGE[:1_000_000], ("f.py", 1, 5, HUGE, 1, 9)), "f.py"),
-        (lambda: SyntaxError("m", (3, "line", object(), 5)), "SyntaxError"),
+        (lambda: syntax_error("m", (3, "line", object(), 5)), "SyntaxError"),
     ],
     ids=["text", "texts", "wide", "nested", "chain", "circle", "notes", "line", "nonsense"],
 )
