@@ -90,7 +90,7 @@ async def test_plain_callbacks_may_wait_for_the_loop(name: str) -> None:
 
 
 async def clicked_again_and_again(callbacks: Process, name: str) -> None:
-    times = 2 if name == "spawned" else TIMES
+    times = {"spawned": 2, "own_server": 20}.get(name, TIMES)
     async with visitor(callbacks.base, "/callbacks") as person:
         for number in range(1, times + 1):
             reply = await person.click(name)

@@ -138,10 +138,11 @@ def test_words_that_do_not_come_are_said_to_be_missing(kind: type[Exception]) ->
 
 
 def group_of_groups(depth: int) -> Exception:
-    error: Exception = ValueError("innermost")
+    error: Any = ValueError("innermost")
     for _ in range(depth):
         error = ExceptionGroup("outer", [error])
-    return error
+    outermost: Exception = error
+    return outermost
 
 
 def chain(length: int) -> BaseException:
@@ -167,7 +168,7 @@ def noted() -> BaseException:
 
 
 HUGE = "x" * 50_000_000
-nonsense: Any = (3, "line", object(), 5)
+syntax_error: Any = SyntaxError
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ nonsense: Any = (3, "line", object(), 5)
         (circle, "first"),
         (noted, "(990 more notes)"),
         (lambda: SyntaxError(HUGE[:1_000_000], ("f.py", 1, 5, HUGE, 1, 9)), "f.py"),
-        (lambda: SyntaxError("m", (3, "line", object(), 5)), "SyntaxError"),
+        (lambda: syntax_error("m", (3, "line", object(), 5)), "SyntaxError"),
     ],
     ids=["text", "texts", "wide", "nested", "chain", "circle", "notes", "line", "nonsense"],
 )

@@ -72,10 +72,11 @@ def many() -> Exception:
 
 
 def nested() -> Exception:
-    error: Exception = ValueError("innermost")
+    error: Any = ValueError("innermost")
     for _ in range(2_000):
         error = ExceptionGroup("outer", [error])
-    return error
+    innermost_last: Exception = error
+    return innermost_last
 
 
 def chained() -> Exception:
@@ -131,6 +132,10 @@ def raises(make: Callable[[], Exception]) -> Any:
     return callback
 
 
+def ticks(make: Callable[[], Exception]) -> Any:
+    return lambda: document.add_next_tick_callback(raises(make))
+
+
 def changes(make: Callable[[], Exception]) -> Any:
     def callback(attr: str, old: object, new: object) -> None:
         raise make()
@@ -178,7 +183,7 @@ for name, make in kinds.items():
     click = Button(name=f"click {name}")
     click.on_click(raises(make))
     soon = Button(name=f"soon {name}")
-    soon.on_click(lambda make=make: document.add_next_tick_callback(raises(make)))
+    soon.on_click(ticks(make))
     slider = Slider(name=f"slide {name}", start=0, end=9, value=0)
     slider.on_change("value", changes(make))
     roots += [click, soon, slider]
