@@ -15,7 +15,6 @@ from tests.support.serving import ROOT, Process, serving, until
 from tests.support.visitors import visitor
 
 SERVED = Path(__file__).with_name("served")
-NEEDS_ENGINE = pytest.mark.xfail(strict=True, reason="needs the engine")
 
 #: Often enough for code that is quick to be known for it.
 TIMES = 6
@@ -78,7 +77,6 @@ async def test_what_plain_callbacks_do_works_again_and_again(callbacks: Process,
     await clicked_again_and_again(callbacks, name)
 
 
-@NEEDS_ENGINE
 @pytest.mark.parametrize("name", sorted(WAIT_FOR_THE_LOOP))
 async def test_plain_callbacks_may_wait_for_the_loop(name: str) -> None:
     with serving(SERVED / "callbacks.py", env={"PYTHONPATH": str(SERVED)}) as server:
@@ -99,7 +97,6 @@ async def clicked_again_and_again(callbacks: Process, name: str) -> None:
             assert shown == f"{number}: {RESULTS[name]}", callbacks.text
 
 
-@NEEDS_ENGINE
 async def test_what_belongs_to_the_thread_of_a_script_is_usable_in_callbacks() -> None:
     with serving(SERVED / "bound.py") as server:
         async with (
@@ -144,13 +141,11 @@ async def awaited(server: Process) -> None:
     assert "never awaited" not in server.text
 
 
-@NEEDS_ENGINE
 async def test_coroutine_functions_are_awaited_wherever_callbacks_are_taken() -> None:
     with serving(SERVED / "coroutines.py") as server:
         await awaited(server)
 
 
-@NEEDS_ENGINE
 async def test_a_session_that_changes_its_directory_changes_nobody_elses(tmp_path: Path) -> None:
     for name in ("ada", "bob"):
         (tmp_path / name).mkdir()

@@ -50,13 +50,17 @@ class AsyncCallback:
 def _is_async(callback: Any) -> bool:
     while isinstance(callback, functools.partial):
         callback = callback.func
-    return inspect.iscoroutinefunction(callback)
+    if inspect.iscoroutinefunction(callback):
+        return True
+    call = getattr(callback, "__call__", None)  # noqa: B004 - of an object, which may be async
+    return not isinstance(callback, type) and inspect.iscoroutinefunction(call)
 
 
 def _wrapped(register: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(register)
-    def on(self: Any, what: Any, *callbacks: Any) -> None:
-        register(self, what, *(AsyncCallback(one) if _is_async(one) else one for one in callbacks))
+    def on(self: Any, *given: Any) -> None:
+        # Names of properties and classes of events stand before the callbacks.
+        register(self, *(AsyncCallback(one) if _is_async(one) else one for one in given))
 
     return on
 
@@ -66,6 +70,7 @@ def _install() -> None:
         (PropertyCallbackManager, "on_change"),
         (EventCallbackManager, "on_event"),
         (DocumentCallbackManager, "on_event"),
+        (DocumentCallbackManager, "on_change"),
     ):
         setattr(owner, name, _wrapped(vars(owner)[name]))
 

@@ -114,10 +114,6 @@ class Changes(list[DocumentPatchedEvent]):
         del self[:count]
 
 
-#: Events that carry nothing that the application may change before they are said.
-_WITHOUT_PAYLOAD = frozenset({ModelChangedEvent, ColumnDataChangedEvent})
-
-
 def changes_of(events: list[DocumentPatchedEvent]) -> list[Change]:
     """What has to be said of these events, in order."""
     if len(events) == 1 or _all_different(events):

@@ -60,10 +60,20 @@ class Mailbox:
     Attributes:
         owner: on whose account.
         on_lasting: called on the I/O loop's thread once for a job that goes on for long.
+        directory: the working directory of its jobs, where that is not the server's.
         keeper: the thread that has this mailbox for itself, where there is one.
     """
 
-    __slots__ = ("_busy", "_guard", "_jobs", "_scheduler", "keeper", "on_lasting", "owner")
+    __slots__ = (
+        "_busy",
+        "_guard",
+        "_jobs",
+        "_scheduler",
+        "directory",
+        "keeper",
+        "on_lasting",
+        "owner",
+    )
 
     def __init__(self, scheduler: Scheduler, owner: Owner) -> None:
         self._scheduler = scheduler
@@ -72,6 +82,7 @@ class Mailbox:
         self._busy = False  # somebody holds it, or a job waits for the scheduler
         self.owner = owner
         self.on_lasting: Callable[[], None] = _nothing
+        self.directory: str | None = None
         self.keeper: object | None = None
 
     def __repr__(self) -> str:

@@ -8,12 +8,10 @@ import sysconfig
 import traceback
 from types import FrameType
 
-import hyperfocal
-
 __all__ = ("describe", "frame_of")
 
 #: Folders of code that is nobody's own.
-_OURS = os.path.dirname(hyperfocal.__file__)
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
+import os
 import sys
 import threading
 import time
@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
+from hyperfocal.engine.directories import Directories
 from hyperfocal.engine.mailbox import Mailbox
 from hyperfocal.engine.threadloop import ThreadLoop
 from hyperfocal.errors import BusyError
@@ -53,7 +54,18 @@ _SWITCH_S = 0.0002
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
 _get_running_loop: Any = events._get_running_loop  # pyright: ignore[reportPrivateUsage]
 _monotonic = time.monotonic
-_CLONE_FS = 0x200
+
+
+#: Another number in each process that was forked.
+_process = [0]
+
+
+def _count_process() -> None:
+    _process[0] += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_process)
 
 
 class Sink(Protocol):
@@ -108,7 +120,7 @@ class TurnThreads:
     """Runs the jobs of mailboxes in threads. See the module.
 
     The threads are daemons: one that is stuck in the application's code does not keep the process
-    from ending. Each has a working directory of its own where the system has such (Linux).
+    from ending.
 
     Args:
         limits: how many there may be.
@@ -243,7 +255,8 @@ class TurnThreads:
         me.ident = threading.get_ident()
         with contextlib.suppress(AttributeError, OSError):
             me.clock_id = time.pthread_getcpuclockid(me.ident)
-        _own_working_directory()
+        directories = Directories()
+        process = _process[0]
         self._prepare()
         _set_running_loop(self._seen)
         self._local.worker = me
@@ -264,17 +277,26 @@ class TurnThreads:
             if mailbox is None:
                 me.waker.acquire()
                 continue
-            try:
-                mailbox.take()()
-            except BaseException:
-                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+            self._run(mailbox, directories, process)
             if mailbox.keeper is not None:
                 keeper = self._keepers.get(mailbox)
                 if keeper is not None and keeper.worker is me:
                     del mailbox
-                    self._keep(keeper)
+                    self._keep(keeper, directories, process)
                     return
             del mailbox  # a thread that waits keeps nobody's document alive
+
+    @staticmethod
+    def _run(mailbox: Mailbox, directories: Directories, process: int) -> None:
+        if mailbox.directory is not None:
+            directories.enter(mailbox)
+        try:
+            mailbox.take()()
+        except BaseException:
+            _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+        if _process[0] != process:  # a child that the job has forked, and let come back from it
+            os._exit(0)
+        directories.leave(mailbox)
 
     def keep_thread(self, mailbox: Mailbox) -> None:
         """Have the calling thread run the jobs of this mailbox from now on, and no others.
@@ -310,7 +332,7 @@ class TurnThreads:
             keeper.ended = True
             keeper.waker.release()
 
-    def _keep(self, keeper: Keeper) -> None:
+    def _keep(self, keeper: Keeper, directories: Directories, process: int) -> None:
         """Run the jobs of one mailbox, in its own thread, until it has ended."""
         worker, mailbox = keeper.worker, keeper.mailbox
         while True:
@@ -322,10 +344,7 @@ class TurnThreads:
                 break
             worker.since, worker.told = _monotonic(), False
             worker.mailbox = mailbox
-            try:
-                mailbox.take()()
-            except BaseException:
-                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+            self._run(mailbox, directories, process)
         with self._guard:
             self._keepers.pop(mailbox, None)
             mailbox.keeper = None
@@ -389,14 +408,3 @@ class TurnThreads:
 def _write_on_loop(sinks: list[Sink]) -> None:
     for sink in sinks:
         sink.write_on_loop()
-
-
-def _own_working_directory() -> None:
-    """Part with the process's working directory: what this thread changes is its own.
-
-    See unshare(2). Some containers forbid it; then a script that calls ``os.chdir`` changes the
-    directory for all while it runs.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).unshare(_CLONE_FS)

@@ -1,0 +1,83 @@
+"""Working directories: each mailbox has its own, although threads are shared.
+
+Each thread of the engine has a working directory of its own where the system has such (Linux). What
+a job does with ``os.chdir`` is undone when the job ends, and done again before the next job of the
+same mailbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from functools import wraps
+from typing import Any
+
+from hyperfocal.engine.mailbox import Mailbox
+
+__all__ = ("Directories",)
+
+_CLONE_FS = 0x200
+
+#: Of each thread of an engine: ``moved``, whether its job has changed the directory.
+_local = threading.local()
+
+
+def _noticed(change: Any) -> Any:
+    @wraps(change)
+    def noticing(path: Any) -> None:
+        change(path)
+        if hasattr(_local, "moved"):
+            _local.moved = True
+
+    return noticing
+
+
+_chdir = os.chdir
+os.chdir = _noticed(os.chdir)
+if hasattr(os, "fchdir"):
+    os.fchdir = _noticed(os.fchdir)
+
+
+class Directories:
+    """The working directory of one thread, which is to be made in that thread.
+
+    Without unshare(2), which some containers forbid, a directory would be the whole process's:
+    then it is left alone.
+    """
+
+    def __init__(self) -> None:
+        self._is_own = _part_with_others()
+        self._home = ""
+        if self._is_own:
+            with contextlib.suppress(OSError):
+                self._home = os.getcwd()
+                _local.moved = False
+
+    def enter(self, mailbox: Mailbox) -> None:
+        """A job of this mailbox begins. Its directory may be gone; then it begins at home."""
+        if mailbox.directory is not None and self._home:
+            with contextlib.suppress(OSError):
+                _chdir(mailbox.directory)
+                _local.moved = True
+
+    def leave(self, mailbox: Mailbox) -> None:
+        """It has ended."""
+        if not self._home or not _local.moved:
+            return
+        _local.moved = False
+        with contextlib.suppress(OSError):
+            now = os.getcwd()
+            mailbox.directory = now if now != self._home else None
+        with contextlib.suppress(OSError):
+            _chdir(self._home)
+
+
+def _part_with_others() -> bool:
+    if sys.platform != "linux":
+        return False
+    with contextlib.suppress(OSError, AttributeError):
+        return bool(ctypes.CDLL(None).unshare(_CLONE_FS) == 0)
+    return False
