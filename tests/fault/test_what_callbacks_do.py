@@ -119,7 +119,7 @@ async def awaited(server: Process) -> None:
     ):
         for _ in range(3):
             await person.click("several")
-            await person.text("shown", "first, second, third")
+            await person.text("shown", "plain, first, second")
         await person.click("on_event")
         await person.text("shown", "called on_event")
         await person.set("slider", "value", 5)

@@ -6,12 +6,13 @@ import asyncio
 import random
 import selectors
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context
 from typing import Any
 
 from hyperfocal.clock import TimerHandle
+from hyperfocal.engine import Engine, Mailbox, Sink
 
-__all__ = ("NobodyGoesOn", "SimulatedClock", "SimulatedLoop", "SimulatedWorkers")
+__all__ = ("NobodyGoesOn", "SimulatedClock", "SimulatedLoop", "VirtualThreads")
 
 
 class NobodyGoesOn(AssertionError):
@@ -65,37 +66,39 @@ class SimulatedClock:
         return loop.call_at(when, callback)
 
 
-class SimulatedWorkers:
-    """Stand for worker threads: what they are given happens in one go, some time later."""
+class VirtualThreads(Engine):
+    """An engine whose threads are virtual: a job happens in one go, some time after it may run.
 
-    limit = 4
-    waiting = 0
+    Which of the mailboxes that are ready is next, and when, the world's seed decides.
+    """
+
+    has_threads = True
 
     def __init__(self, loop: SimulatedLoop, rng: random.Random) -> None:
         self._loop = loop
         self._rng = rng
+        self._ready: list[Mailbox] = []
+        self._sinks: list[Sink] = []
 
-    def submit(self, call: Callable[[], Any], name: str, key: object = None) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        delay = self._rng.choice([0.0, 0.001, 0.05, 2.0])
-        self._loop.call_later(delay, self._run, call, future, context=copy_context())
-        return future
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
 
-    def _run(self, call: Callable[[], Any], future: asyncio.Future[Any]) -> None:
-        result: Any = None
-        failure: Exception | None = None
-        try:
-            result = call()
-        except Exception as error:
-            failure = error
-        if future.done():
-            return
-        if failure is None:
-            future.set_result(result)
-        else:
-            future.set_exception(failure)
+    @property
+    def application_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
 
-    def place(self, key: object) -> int:
-        return 0
+    def ready(self, mailbox: Mailbox) -> None:
+        self._ready.append(mailbox)
+        delay = self._rng.choice([0.0, 0.0, 0.0, 0.001, 0.05, 0.3])
+        self._loop.call_later(delay, self._run, context=Context())
 
-    def close(self) -> None: ...
+    def _run(self) -> None:
+        self._ready.pop(self._rng.randrange(len(self._ready))).take()()
+
+    def collect(self, sink: Sink) -> None:
+        self._sinks.append(sink)
+        self._loop.call_later(self._rng.choice([0.0, 0.01]), self._write)
+
+    def _write(self) -> None:
+        self._sinks.pop(0).write_on_loop()

@@ -2,89 +2,82 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from hyperfocal.connection import Connection, Outbox
+from hyperfocal.engine import Mailbox
+from hyperfocal.errors import SessionGoneError
+from hyperfocal.publishing import Conflicts, Publisher
 from hyperfocal.session import Session, SessionRegistry
 from hyperfocal.session.admission import Admission, Seat
-from hyperfocal.session.broadcast import Broadcast
 from hyperfocal.session.callbacks import SessionCallbacks
-from hyperfocal.session.lock import TurnLock
 from hyperfocal.session.presence import Presence
-from hyperfocal.session.settling import Settling
 from hyperfocal.session.turn import Turn
+from hyperfocal.session.turns import Turns
 
 __all__ = ("MUTANTS",)
 
 Patch = pytest.MonkeyPatch
 
 
-def _lock_is_for_latecomers(patch: Patch) -> None:
-    def release(self: Any) -> None:
-        while self._waiters:
-            waiter = self._waiters.pop()
-            if not waiter.done():
-                waiter.set_result(None)
+def _mailboxes_are_for_latecomers(patch: Patch) -> None:
+    def take(self: Any) -> Any:
+        return self._jobs.pop()
+
+    patch.setattr(Mailbox, "take", take)
+
+
+def _mailboxes_are_not_kept_for_those_who_wait(patch: Patch) -> None:
+    release = Mailbox.release
+
+    def careless(self: Any) -> None:
+        if len(self._jobs) > 1:
+            self._scheduler.ready(self)
+        release(self)
+
+    patch.setattr(Mailbox, "release", careless)
+
+
+def _cancelled_waiters_keep_the_mailbox(patch: Patch) -> None:
+    def post_for(self: Any, outcome: Any, begin: Any) -> None:
+        def job() -> None:
+            if outcome.done:
                 return
-        self._held = False
+            if self.closed:
+                self.mailbox.release()
+                outcome.fail(SessionGoneError(self.session_id))
+            else:
+                begin(self._begin(None))
 
-    patch.setattr(TurnLock, "release", release)
+        self._refuse_reentry()
+        self.mailbox.post(job)
 
-
-def _lock_is_not_kept_for_those_who_wait(patch: Patch) -> None:
-    def release(self: Any) -> None:
-        self._held = False
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
-    patch.setattr(TurnLock, "release", release)
+    patch.setattr(Turns, "_post_for", post_for)
 
 
-def _cancelled_waiters_keep_the_lock(patch: Patch) -> None:
-    async def acquire(self: Any) -> None:
-        if self.try_acquire():
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
-
-    def release(self: Any) -> None:
-        if self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-            return
-        self._held = False
-
-    patch.setattr(TurnLock, "acquire", acquire)
-    patch.setattr(TurnLock, "release", release)
-
-
-def _lock_is_free_when_a_thread_has_it(patch: Patch) -> None:
-    begin = Session._begin
+def _mailboxes_are_free_when_a_turn_has_them(patch: Patch) -> None:
+    begin = Turns._begin
 
     def forgetful(self: Any, originator: object | None) -> Turn:
         turn = begin(self, originator)
         if originator is not None:
-            self.loop.call_soon(self._lock.release)
+            self.engine.loop.call_soon(self.mailbox.release)
         return turn
 
-    patch.setattr(Session, "_begin", forgetful)
+    patch.setattr(Turns, "_begin", forgetful)
 
 
 def _own_turn_is_waited_for(patch: Patch) -> None:
-    async def acquire(self: Any, originator: object | None = None) -> Turn:
-        await self._lock.acquire()
-        return self._begin(originator)  # type: ignore[no-any-return]
+    async def answer(self: Any, outcome: Any) -> Any:
+        return await outcome
 
-    patch.setattr(Session, "acquire", acquire)
+    patch.setattr(Turns, "_answer", answer)
+    patch.setattr(Turns, "_refuse_reentry", lambda self: None)
 
 
 def _builds_are_not_shared(patch: Patch) -> None:
@@ -146,43 +139,43 @@ def _seats_are_freed_twice(patch: Patch) -> None:
 
 
 def _clients_hear_their_own_changes_only(patch: Patch) -> None:
-    said = Broadcast._said
+    said = Publisher._said
 
-    def to_the_originator(self: Any, turn: Turn, *rest: Any) -> Any:
-        found = said(self, turn, *rest)
-        if turn.originator is not None:
-            found.messages[:] = [one for one in found.messages if one[0] is turn.originator]
+    def to_the_originator(self: Any, originator: object | None, *rest: Any) -> Any:
+        found = said(self, originator, *rest)
+        if originator is not None:
+            found.messages[:] = [one for one in found.messages if one[0] is originator]
         return found
 
-    patch.setattr(Broadcast, "_said", to_the_originator)
+    patch.setattr(Publisher, "_said", to_the_originator)
 
 
 def _lagging_clients_are_forgotten(patch: Patch) -> None:
-    patch.setattr(Session, "has_room", lambda self, client: None)
-    patch.setattr(Broadcast, "is_behind", lambda self, client: False)
-    offer = Broadcast.offer
+    patch.setattr(Session, "has_room", lambda self: None)
+    offer = Publisher.offer
 
     def forgetful(self: Any, said: Any) -> None:
         said.behind.clear()
         offer(self, said)
 
-    patch.setattr(Broadcast, "offer", forgetful)
+    patch.setattr(Publisher, "offer", forgetful)
 
 
 def _crossed_changes_are_left(patch: Patch) -> None:
-    patch.setattr(Settling, "_look", lambda self: None)
+    patch.setattr(Conflicts, "due", lambda self: {})
 
 
 def _replies_come_before_the_changes(patch: Patch) -> None:
     answer = Connection._answer_patch
 
     def early(self: Any, message: Any, turn: Any, failure: Any) -> None:
-        flush = turn.session.flush
-        turn.session.flush = lambda turn: None
+        host = turn._host
+        flush = host.flush
+        host.flush = lambda turn: None
         try:
             answer(self, message, turn, failure)
         finally:
-            turn.session.flush = flush
+            host.flush = flush
 
     patch.setattr(Connection, "_answer_patch", early)
 
@@ -200,7 +193,7 @@ def _some_requests_have_no_reply(patch: Patch) -> None:
 def _outboxes_lose_what_is_offered_while_they_drain(patch: Patch) -> None:
     def sent(self: Any) -> None:
         self._frames.clear()
-        self._queued = self._taken = 0
+        self.queued_bytes = self._taken = 0
 
     patch.setattr(Outbox, "sent", sent)
 
@@ -214,13 +207,24 @@ def _timers_run_to_the_end(patch: Patch) -> None:
 
 
 def _failing_callbacks_keep_the_document(patch: Patch) -> None:
-    inner = Turn.__exit__
+    def in_turn(self: Any, timer: Any, ended: Any, turn: Any) -> Any:
+        if not self._timers.begin(timer):
+            ended(None)
+            return None
+        result = timer.callback()
+        if inspect.isawaitable(result):
+            return self._awaited(result, ended)
+        ended(None)
+        return None
 
-    def leave(self: Any, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None or not issubclass(kind, Exception):
-            inner(self, kind, error, trace)
+    patch.setattr(SessionCallbacks, "_in_turn", in_turn)
+    ended = Turns.ended
 
-    patch.setattr(Turn, "__exit__", leave)
+    def kept(self: Any, turn: Turn) -> None:
+        if sys.exc_info()[0] is None:
+            ended(self, turn)
+
+    patch.setattr(Turns, "ended", kept)
 
 
 def _curdoc_is_left_behind(patch: Patch) -> None:

@@ -5,14 +5,12 @@ A failure names its seed: ``python -m tests.simulation SEED`` lives through it a
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from hyperfocal.session.lock import TurnLock
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.world import failures, simulate
 
@@ -57,16 +55,3 @@ def test_mistakes_are_noticed() -> None:
 def test_a_seed_decides_everything() -> None:
     assert simulate(7, trace=True) == simulate(7, trace=True)
     assert simulate(7, trace=True) != simulate(8, trace=True)
-
-
-async def test_a_waiter_that_is_cancelled_after_it_was_passed_over() -> None:
-    """Found by the simulation: its task got a ValueError instead of its cancellation."""
-    lock = TurnLock()
-    await lock.acquire()
-    waiting = asyncio.ensure_future(lock.acquire())
-    await asyncio.sleep(0)
-    waiting.cancel()
-    lock.release()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert lock.try_acquire()

@@ -11,11 +11,12 @@ from bokeh.io import curdoc
 from hyperfocal import ApplicationContext
 from hyperfocal.config import Settings
 from hyperfocal.document import acceleration
+from hyperfocal.engine import Builds
 from hyperfocal.errors import TurnReentryError
-from hyperfocal.session import Admission, AdmissionLimits, Execution, Thresholds
+from hyperfocal.session import Admission, AdmissionLimits
 from hyperfocal.telemetry import BuildFailed, CallbackFailed, Event, HookFailed, Telemetry
 from tests.simulation.application import Books, Planned, application
-from tests.simulation.loop import SimulatedClock, SimulatedLoop, SimulatedWorkers
+from tests.simulation.loop import SimulatedClock, SimulatedLoop, VirtualThreads
 from tests.simulation.people import Person
 
 __all__ = ("failures", "simulate")
@@ -35,10 +36,7 @@ class World:
         self.books = Books()
         clock = SimulatedClock(loop)
         telemetry = Telemetry(self._hear)
-        quick = Thresholds(0.05)
-        execution = Execution(4, 4, quick, quick, clock, telemetry, build_queue=3)
-        workers: Any = SimulatedWorkers(loop, self.rng)
-        execution._callback_workers = execution._build_workers = workers
+        engine = VirtualThreads(loop, self.rng)
         self.admission = Admission(AdmissionLimits(sessions=3), clock, lambda: 0)
         self.app = ApplicationContext(
             application(loop, self.rng, self.books),
@@ -47,7 +45,8 @@ class World:
             settings=_SETTINGS,
             telemetry=telemetry,
             clock=clock,
-            execution=execution,
+            engine=engine,
+            builds=Builds(4, 3),
             admission=self.admission,
         )
         count = self.rng.randrange(1, 5)
@@ -90,7 +89,9 @@ class World:
         books = self.books
         # People are gone without a word; their sessions have to follow.
         await asyncio.sleep(60)
-        await self.app.expire()
+        for _ in range(20):  # some are in the middle of a turn when they are looked at
+            await asyncio.sleep(0.7)
+            await self.app.expire()
         books.expect(not self.app.sessions, f"{len(self.app.sessions)} sessions stay for ever")
         await self.app.close()
         books.expect(self.admission.seats == 0, f"{self.admission.seats} seats stay taken")

@@ -21,7 +21,7 @@ told = Div(name="told")
 
 async def clicked(event: object) -> None:
     await asyncio.sleep(0.02)
-    shown.text = "first"
+    shown.text += ", first"
 
 
 async def clicked_too() -> None:
@@ -30,7 +30,8 @@ async def clicked_too() -> None:
 
 
 def clicked_plain() -> None:
-    shown.text += ", third"
+    """Runs first: what is to be awaited is awaited when all have been called."""
+    shown.text = "plain"
 
 
 async def changed(attr: str, old: object, new: object) -> None:
