@@ -259,3 +259,12 @@ def test_what_excludes_each_other_is_refused_when_it_is_as_strong(
     (tmp_path / "hyperfocal.toml").write_text("unix-socket = 's'\naddress = '::'\n")
     with pytest.raises(ConfigError, match=r"unix-socket in .*expected no address in .* beside"):
         found()
+
+
+def test_options_that_are_gone_are_refused_with_the_reason(found: Resolve, tmp_path: Path) -> None:
+    why = "callbacks always run in threads"
+    with pytest.raises(UsageError, match=f"HYPERFOCAL_QUICK_CALLBACK is not .* any more: {why}"):
+        found(HYPERFOCAL_QUICK_CALLBACK="5")
+    with pytest.raises(UsageError, match=f"callback_threads is not .* any more: {why}"):
+        named_settings({"callback_threads": 3})
+    assert REMOVED.keys().isdisjoint(option.name for option in OPTIONS)

@@ -199,7 +199,7 @@ def _outboxes_lose_what_is_offered_while_they_drain(patch: Patch) -> None:
 
 
 def _overflow_is_not_told(patch: Patch) -> None:
-    patch.setattr(Outbox, "overflow", lambda self: self._frames.clear())
+    patch.setattr(Outbox, "_overflow", lambda self: self._frames.clear())
 
 
 def _timers_run_to_the_end(patch: Patch) -> None:
@@ -225,10 +225,6 @@ def _failing_callbacks_keep_the_document(patch: Patch) -> None:
             ended(self, turn)
 
     patch.setattr(Turns, "ended", kept)
-
-
-def _curdoc_is_left_behind(patch: Patch) -> None:
-    patch.setattr(Turn, "leave", lambda self: None)
 
 
 def _all() -> dict[str, Callable[[Patch], None]]:

@@ -11,6 +11,7 @@ import click
 
 from hyperfocal.config import OPTIONS, Option
 from hyperfocal.config.kinds import Flag
+from hyperfocal.config.settings import refuse_removed
 from hyperfocal.errors import HyperfocalError
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class _SettingsCommand(click.Command):
             at = args.index("--args")
             ctx.meta["hyperfocal.arguments"] = tuple(args[at + 1 :])
             args = args[:at]
+        for word in args:
+            if word.startswith("--"):
+                flag = word.partition("=")[0]
+                try:
+                    refuse_removed(flag[2:], flag)
+                except HyperfocalError as error:
+                    raise click.UsageError(str(error), ctx) from None
         return super().parse_args(ctx, _spread(_files_behind_dev(args)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

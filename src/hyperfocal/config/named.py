@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from hyperfocal.config.settings import OPTIONS, Settings
+from hyperfocal.config.settings import OPTIONS, Settings, refuse_removed
 from hyperfocal.errors import UsageError
 
 __all__ = ("named_settings",)
@@ -44,6 +44,7 @@ def named_settings(options: Mapping[str, Any]) -> Settings:
         if name in _ELSEWHERE:
             raise UsageError(f"{name} is not an option here; {_ELSEWHERE[name]}")
         if name not in names:
+            refuse_removed(name, name)
             near = difflib.get_close_matches(name, names, 1)
             hint = f"; do you mean {near[0]}?" if near else ""
             raise UsageError(f"there is no option {name}{hint}")

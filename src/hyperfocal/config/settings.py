@@ -16,9 +16,9 @@ from hyperfocal.config.operation import (
     Sessions,
 )
 from hyperfocal.config.options import options_of
-from hyperfocal.errors import ConfigError
+from hyperfocal.errors import ConfigError, UsageError
 
-__all__ = ("DEFAULTS", "GROUPS", "OPTIONS", "RIVALS", "Settings")
+__all__ = ("DEFAULTS", "GROUPS", "OPTIONS", "REMOVED", "RIVALS", "Settings", "refuse_removed")
 
 #: The groups, in the order in which the help shows them.
 GROUPS: tuple[tuple[str, Any], ...] = (
@@ -40,6 +40,13 @@ GROUPS: tuple[tuple[str, Any], ...] = (
 #: The table: every option there is.
 OPTIONS = options_of(GROUPS)
 
+#: Options that there were, and why there are none any more.
+REMOVED = {
+    "callback-threads": "callbacks always run in threads; --threads says how many there may be",
+    "quick-callback": "callbacks always run in threads, however quick they are",
+    "quick-build": "documents are always built in threads, however quick that is",
+}
+
 #: The value of each attribute that nobody has set.
 DEFAULTS = {option.attribute: option.default for option in OPTIONS}
 
@@ -51,6 +58,23 @@ RIVALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auth_module", ("password_file",)),
     ("dev", ("num_procs", "isolate")),
 )
+
+
+def refuse_removed(name: str, where: str) -> None:
+    """Raise if there was such an option once.
+
+    Args:
+        name: as on the command line, with underscores or hyphens, without the first two; perhaps with
+            a unit at its end, as attributes of ``Settings`` have.
+        where: who says it, for the error.
+
+    Raises:
+        UsageError: there was.
+    """
+    plain = name.replace("_", "-")
+    why = REMOVED.get(plain) or REMOVED.get(plain.removesuffix("-ms"))
+    if why is not None:
+        raise UsageError(f"{where} is not an option any more: {why}")
 
 
 @dataclass(frozen=True, kw_only=True)

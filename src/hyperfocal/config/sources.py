@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperfocal.config.options import Bokeh, Option
-from hyperfocal.config.settings import DEFAULTS, OPTIONS, RIVALS, Settings
+from hyperfocal.config.settings import DEFAULTS, OPTIONS, RIVALS, Settings, refuse_removed
 from hyperfocal.errors import ConfigError, UsageError
 
 __all__ = ("DEFAULT", "Effective", "Found", "resolve")
@@ -185,6 +185,7 @@ def _of_variables(environ: Mapping[str, str], warnings: list[str]) -> dict[str, 
             continue
         option = known.get(name)
         if option is None:
+            refuse_removed(name.removeprefix("HYPERFOCAL_").lower(), name)
             nearest = _nearest(name, known)
             warnings.append(f"The environment variable {name} sets nothing{nearest}")
         elif text:  # an empty variable is as good as none
@@ -231,6 +232,7 @@ def _of_toml(path: Path) -> dict[str, Found]:
     for key, value in table.items():
         option = known.get(key.replace("_", "-"))
         if option is None:
+            refuse_removed(key, f"{path}: {key}")
             raise UsageError(f"{path}: there is no setting {key!r}{_nearest(key, known)}")
         values[option.attribute] = Found(value, f"{key} in {path}", "load", Rank.OWN_FILE)
     return values
