@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hyperfocal.config import OPTIONS, LogLevel, SessionIds
+from hyperfocal.config import OPTIONS, LogLevel, SessionIds, named_settings
 from hyperfocal.config.kinds import (
     Choice,
     File,
@@ -20,6 +20,7 @@ from hyperfocal.config.kinds import (
     Secret,
     Whole,
 )
+from hyperfocal.config.settings import REMOVED
 from hyperfocal.config.sources import DEFAULT, Effective, resolve
 from hyperfocal.errors import ConfigError, UsageError
 

@@ -102,7 +102,7 @@ class _Exchange(WorkerExchange):
 
 def _load_ahead(settings: Settings) -> None:
     """Load what every process needs, so that they share the memory for it and start at once."""
-    for name in ("hyperfocal.web.moving", "hyperfocal.session.watchdog"):
+    for name in ("hyperfocal.web.moving", "hyperfocal.engine.watchdog"):
         import_module(name)
     uvicorn_config(None, settings).get_loop_factory()
     gc.collect()
