@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import subprocess
 import sys
@@ -18,7 +17,8 @@ import pytest
 from bokeh.models import ColumnDataSource
 
 from hyperfocal.document import imports
-from hyperfocal.session.workers import Workers
+from hyperfocal.engine import Owner
+from tests.support.serving import running
 
 PACKAGE = "imports_test"
 
@@ -139,14 +139,16 @@ def test_what_fails_lets_others_go_on_and_is_told_without_us(
         assert pool.submit(worker, f"{PACKAGE}_other").result(20).VALUE == 2
 
 
-async def test_threads_of_a_pool_of_workers_take_turns() -> None:
-    workers = Workers(1, "test")
-    try:
-        assert await workers.submit(lambda: imports._here.is_worker)
-    finally:
-        workers.close()
+async def test_threads_of_a_servers_engine_take_turns() -> None:
+    async with running(lambda doc: None) as server:
+        assert await server.site.engine.call(Owner(), lambda: imports._here.is_worker)
+
+        async def on_loop() -> bool:
+            return bool(imports._here.is_worker)
+
+        server.site.engine.on_host = False
+        assert await server.site.engine.settle(on_loop())
     assert not imports._here.is_worker
-    await asyncio.sleep(0)
 
 
 def test_bokeh_finds_pandas_whole(monkeypatch: pytest.MonkeyPatch) -> None:

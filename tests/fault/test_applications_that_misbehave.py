@@ -184,7 +184,7 @@ async def test_visitors_beyond_the_queue_are_asked_to_come_back() -> None:
     async with running(slow, build_threads=1, build_queue=1) as server:
         pages = [asyncio.create_task(server.page(timeout=30)) for _ in range(2)]
         await asyncio.to_thread(gate.entered.wait, 20)
-        await until(lambda: server.site.execution._build_workers.waiting == 1)
+        await until(lambda: server.site.builds.waiting == 1)
         page = await server.page()
         assert page.status_code == 503
         assert int(page.headers["retry-after"]) > 0

@@ -473,8 +473,8 @@ async def test_a_million_tiny_frames_leave_others_their_turns(
                 turns += 1
         await flooding
         assert await answered == b"the last"
-        # Each of the other client's turns takes the loop a few rounds.
-        assert turns > len(frame(Opcode.PONG)) * count // read // 8, turns
+        # Each of the other client's turns takes the loop a few rounds, and a thread one.
+        assert turns > len(frame(Opcode.PONG)) * count // read // 24, turns
 
 
 async def pong(client: RawClient) -> bytes:

@@ -6,9 +6,7 @@ import asyncio
 
 import pytest
 
-from hyperfocal.clock import SystemClock
-from hyperfocal.session import Execution, Thresholds
-from hyperfocal.telemetry import Telemetry
+from hyperfocal.engine import Owner, ThreadedEngine, ThreadLimits
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -17,19 +15,19 @@ def test_a_timer_of_a_thread_is_cancelled() -> None:
     called: list[str] = []
 
     async def main() -> None:
-        never = Thresholds(-1.0)
-        execution = Execution(1, 0, never, never, SystemClock(), Telemetry())
+        engine = ThreadedEngine(ThreadLimits())
+        engine.start()
 
         def work() -> None:
             loop = asyncio.get_running_loop()
             loop.call_later(0.001, called.append, "cancelled").cancel()
             loop.call_later(0.002, called.append, "kept")
 
-        await execution.run(work, work, "/")
+        await engine.call(Owner(), work)
         async with asyncio.timeout(10):
             while not called:
                 await asyncio.sleep(0.001)
-        execution.close()
+        engine.close()
 
     uvloop.run(main())
     assert called == ["kept"]

@@ -177,7 +177,7 @@ class Connection:
         mailbox = self._session.turns.mailbox
         message: Message | None = None
         end = len(frames)
-        if self._failure is None:
+        if self._failure is None and self._open:  # who has gone wants nothing any more
             try:
                 message, end = self._next_message(frames, begin)
             except BaseException as error:

@@ -8,6 +8,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from hyperfocal.telemetry import log_failure, shown
+
 __all__ = ("ApplicationLoop", "new_loop")
 
 _log = logging.getLogger("hyperfocal")
@@ -56,7 +58,14 @@ class ApplicationLoop:
             try:
                 self.loop.run_forever()
             except BaseException as error:
-                _log.error("A task of an application ended with %s", type(error).__name__)
+                what = (
+                    "Code of an application asked the process to end (%s) in a task of its own; "
+                    "the server goes on"
+                )
+                log_failure(_log, logging.ERROR, what, shown(error), error=error)
+            else:
+                if not self._closing.is_set():
+                    _log.error("Code of an application stopped the event loop; the server goes on")
         with contextlib.suppress(Exception):
             self.loop.close()
 

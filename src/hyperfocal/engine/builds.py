@@ -31,6 +31,11 @@ class Builds:
         self._running: list[str] = []
         self._waiting: list[tuple[str, str, asyncio.Future[None]]] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def place(self, session_id: str) -> int:
         """How many documents are built before this session's, and its own; 0: it does not wait."""
         for place, (key, _, future) in enumerate(self._waiting, 1):
