@@ -19,7 +19,7 @@ from hyperfocal.session import ExpiryRules, Lifetime, Session, current_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
-from hyperfocal.wire import Frame
+from hyperfocal.wire import Frame, unpacked
 from tests.support.peers import Peer
 from tests.support.serving import Events
 

@@ -64,8 +64,8 @@ def refuse_removed(name: str, where: str) -> None:
     """Raise if there was such an option once.
 
     Args:
-        name: as on the command line, with underscores or hyphens, without the first two; perhaps with
-            a unit at its end, as attributes of ``Settings`` have.
+        name: as on the command line, with underscores or hyphens, without the first two; perhaps
+            with a unit at its end, as attributes of ``Settings`` have.
         where: who says it, for the error.
 
     Raises:
