@@ -42,7 +42,14 @@ def unavailable() -> str | None:
     return None
 
 
-def count(bench: Bench, name: str, app: str, trips: int, options: Sequence[str] = ()) -> float:
+def count(
+    bench: Bench,
+    name: str,
+    app: str,
+    trips: int,
+    options: Sequence[str] = (),
+    sessions: int = 1,
+) -> float:
     """Instructions of a round trip, in all processes of the server.
 
     Args:
@@ -50,6 +57,7 @@ def count(bench: Bench, name: str, app: str, trips: int, options: Sequence[str] 
         app: of ``bench/apps``.
         trips: so many are counted.
         options: further ones of the server.
+        sessions: how many move at the same time.
 
     Raises:
         MissingPeerError: the peer cannot be had.
@@ -68,23 +76,31 @@ def count(bench: Bench, name: str, app: str, trips: int, options: Sequence[str] 
             root = psutil.Process(process.pid)
             pids = [one.pid for one in (root, *root.children(recursive=True))]
             target = Target(serve.port, peer.path(app))
-            asyncio.run(_counted(peer.dialect, target, pids, trips))
+            asyncio.run(_counted(peer.dialect, target, pids, trips, sessions))
             found = [total for file in Path(folder).iterdir() for total in totals_in(file)]
     if not any(found):
         raise RuntimeError(f"Callgrind counted nothing of {name}")
-    return sum(found) / trips
+    return sum(found) / (-(-trips // sessions) * sessions)
 
 
-async def _counted(visit: Dialect, target: Target, pids: Sequence[int], trips: int) -> None:
-    session = await visit(target)
-    if not isinstance(session, Session):
-        raise RuntimeError("only peers that speak Bokeh's protocol can be counted")
-    slider = _Slider(session)
-    await slider.move(_WARM_UP)
+async def _counted(
+    visit: Dialect, target: Target, pids: Sequence[int], trips: int, sessions: int
+) -> None:
+    sliders: list[_Slider] = []
+    for _ in range(sessions):
+        session = await visit(target)
+        if not isinstance(session, Session):
+            raise RuntimeError("only peers that speak Bokeh's protocol can be counted")
+        sliders.append(_Slider(session))
+
+    async def move(times: int) -> None:
+        await asyncio.gather(*(slider.move(-(-times // sessions)) for slider in sliders))
+
+    await move(_WARM_UP)
     _tell(pids, "--instr=on")
-    await slider.move(_TRANSLATING)
+    await move(_TRANSLATING)
     _tell(pids, "--zero")
-    await slider.move(trips)
+    await move(trips)
     _tell(pids, "--dump")
 
 
@@ -135,8 +151,11 @@ def totals_in(file: Path) -> list[int]:
 )
 @click.option("--app", default="tiny", show_default=True, help="Of bench/apps; with a slider.")
 @click.option("--trips", default=200, show_default=True, help="Round trips to count.")
+@click.option("--sessions", default=1, show_default=True, help="That move at the same time.")
 @click.argument("options", nargs=-1)
-def main(peers: tuple[str, ...], app: str, trips: int, options: tuple[str, ...]) -> None:
+def main(
+    peers: tuple[str, ...], app: str, trips: int, sessions: int, options: tuple[str, ...]
+) -> None:
     """Count the instructions of a round trip of one session in a whole server.
 
     OPTIONS, behind --, are the server's.
@@ -148,7 +167,7 @@ def main(peers: tuple[str, ...], app: str, trips: int, options: tuple[str, ...])
     pin(0, cores.client)
     bench = Bench(cores)
     for name in peers or ("hyperfocal", "floor"):
-        counted = count(bench, name, app, trips, options)
+        counted = count(bench, name, app, trips, options, sessions)
         click.echo(f"{name}, {app}: {counted:,.0f} instructions per round trip")
 
 

@@ -19,7 +19,7 @@ async def test_code_runs_elsewhere_and_what_it_gives_or_raises_comes_back() -> N
     async with threaded() as engine:
         assert await engine.call(Owner(), threading.get_ident) != threading.get_ident()
         with pytest.raises(KeyError, match="x"):
-            await engine.call(Owner(), lambda: {}["x"])
+            await engine.call(Owner(), lambda: dict[str, int]()["x"])
         with pytest.raises(SystemExit):
             await engine.call(Owner(), sys.exit)
         with pytest.raises(RuntimeError, match="StopIteration"):

@@ -220,7 +220,7 @@ class Execution:
         "threads-per-app",
         Whole(1, 10_000),
         32,
-        "Threads that the code of one application may keep busy at once.",
+        "Threads that the code of one application may keep busy at once, where there are several.",
     )
     own_threads: int = option(
         "own-threads",

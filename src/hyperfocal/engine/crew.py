@@ -131,6 +131,21 @@ class Crew(Generic[W]):
             self._ready.append(mailbox)
             return None if self._taking else self._enlist()
 
+    def reserve(self, count: int) -> list[W]:
+        """Have so many idle threads, so that a takeover need not wait for one to begin.
+
+        Returns:
+            workers whose threads are to be started.
+        """
+        made: list[W] = []
+        with self._guard:
+            while len(self._idle) < count and len(self._workers) < self.limits.threads:
+                worker = self._make()
+                self._workers.append(worker)
+                self._idle.append(worker)
+                made.append(worker)
+        return made
+
     def next(self, worker: W, now: float) -> Mailbox | None:
         """The worker has ended its job, or was woken: what it does next.
 

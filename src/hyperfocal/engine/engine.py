@@ -242,6 +242,7 @@ class ThreadedEngine(Engine):
         with self._guard:
             if self._own is None:
                 self._own = ApplicationLoop(self._prepare)
+                self._threads.watch(self._own.thread_ident)
             return self._own.loop
 
     def ready(self, mailbox: Mailbox) -> None:

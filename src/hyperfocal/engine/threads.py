@@ -20,6 +20,7 @@ within another.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import logging
@@ -49,6 +50,9 @@ _COLLECT_S = 0.0005
 #: Seconds after which a thread that computes lets another have the interpreter, while one is in a
 #: job that was overtaken. Always, it would cost a twentieth of the throughput.
 _SWITCH_S = 0.0002
+
+#: Idle threads that there should be.
+_RESERVE = 3
 
 #: What an event loop calls when it begins to run in a thread.
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
@@ -142,6 +146,11 @@ class TurnThreads:
         self._is_collecting_here = False
         self._local = threading.local()
         self._switch_s: float | None = None  # the interval before a job was overtaken
+        self._watched: int | None = None  # the clock of the thread of async code
+        self._watched_at = (0.0, 0.0)  # what it showed at the latest look, and when that was
+        self._is_computing = (
+            False  # that thread has hardly done anything else since the look before
+        )
         self._closed = False
         #: Set when code runs; whoever waits for that clears it.
         self.stirred = threading.Event()
@@ -157,6 +166,12 @@ class TurnThreads:
         """
         self._loop = loop
         self._seen = ThreadLoop.of(application_loop)
+        self._reserve()
+
+    def watch(self, thread: int) -> None:
+        """Count a thread that computes, the application loop's, as one that was overtaken."""
+        with contextlib.suppress(AttributeError, OSError):
+            self._watched = time.pthread_getcpuclockid(thread)
 
     def close(self) -> None:
         """Look no more. Threads that wait go on waiting; they are daemons."""
@@ -191,12 +206,19 @@ class TurnThreads:
             self._wake(worker)
 
     def _wake(self, worker: _Thread) -> None:
+        self._begin(worker)
+        worker.waker.release()
+
+    def _begin(self, worker: _Thread) -> None:
         if not worker.ident:
             worker.ident = -1
-            threading.Thread(
-                target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
-            ).start()
-        worker.waker.release()
+            # Thread.start would wait until it runs, for as long as others have the interpreter.
+            _thread.start_new_thread(self._work, (worker,))
+
+    def _reserve(self) -> None:
+        """Begin threads for takeovers to come."""
+        for worker in self._crew.reserve(_RESERVE):
+            self._begin(worker)
 
     # --- looks, on the I/O loop ------------------------------------------------------------------
 
@@ -215,14 +237,18 @@ class TurnThreads:
 
     def _look(self) -> None:
         now = _monotonic()
-        for worker in self._crew.look(now):
-            self._wake(worker)
-        if self._sinks:  # replies must not wait behind a job that is stuck
-            self._write_all()
-        if self._switch_s is None and self._crew.overtaken:
+        workers = self._crew.look(now)
+        self._look_at_loop(now)
+        if self._switch_s is None and (self._is_computing or self._crew.overtaken):
             with self._guard:
                 self._switch_s = sys.getswitchinterval()
                 sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
+        for worker in workers:
+            self._wake(worker)
+        if workers:
+            self._reserve()
+        if self._sinks:  # replies must not wait behind a job that is stuck
+            self._write_all()
         lasting, is_needed = self._crew.found_lasting(now, LASTING_S)
         for keeper in self._kept():
             worker = keeper.worker
@@ -242,10 +268,21 @@ class TurnThreads:
     def _kept(self) -> Iterable[Keeper]:
         return list(self._keepers.values()) if self._keepers else ()
 
+    def _look_at_loop(self, now: float) -> None:
+        if self._watched is None:
+            return
+        cpu_s = time.clock_gettime(self._watched)
+        used, looked = self._watched_at
+        self._watched_at = cpu_s, now
+        took = now - looked
+        self._is_computing = took < 10 * LOOK_S and cpu_s - used > 0.3 * took
+        if self._switch_s is not None:
+            self._restore_switch_interval()
+
     def _restore_switch_interval(self) -> None:
         with self._guard:
             before = self._switch_s
-            if before is not None and not self._crew.overtaken:
+            if before is not None and not self._is_computing and not self._crew.overtaken:
                 self._switch_s = None
                 sys.setswitchinterval(before)
 
@@ -253,6 +290,7 @@ class TurnThreads:
 
     def _work(self, me: _Thread) -> None:
         me.ident = threading.get_ident()
+        threading.current_thread().name = "hyperfocal-turns"
         with contextlib.suppress(AttributeError, OSError):
             me.clock_id = time.pthread_getcpuclockid(me.ident)
         directories = Directories()

@@ -244,7 +244,8 @@ def make_site(
         ThreadLimits(
             settings.threads,
             settings.threads_per_visitor,
-            settings.threads_per_app,
+            # With one application there is nobody for whom to leave threads.
+            settings.threads_per_app if len(listed) > 1 else settings.threads,
             settings.own_threads,
         ),
         imports_take_turns,
