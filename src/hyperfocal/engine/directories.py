@@ -21,16 +21,21 @@ __all__ = ("Directories",)
 
 _CLONE_FS = 0x200
 
-#: Of each thread of an engine: ``moved``, whether its job has changed the directory.
-_local = threading.local()
+
+class _Moved(threading.local):
+    """Of each thread: whether its job has changed the directory."""
+
+    moved = False
+
+
+_local = _Moved()
 
 
 def _noticed(change: Any) -> Any:
     @wraps(change)
     def noticing(path: Any) -> None:
         change(path)
-        if hasattr(_local, "moved"):
-            _local.moved = True
+        _local.moved = True
 
     return noticing
 
@@ -48,13 +53,15 @@ class Directories:
     then it is left alone.
     """
 
+    #: ``moved``: whether the job of the calling thread has changed the directory.
+    local = _local
+
     def __init__(self) -> None:
         self._is_own = _part_with_others()
         self._home = ""
         if self._is_own:
             with contextlib.suppress(OSError):
                 self._home = os.getcwd()
-                _local.moved = False
 
     def enter(self, mailbox: Mailbox) -> None:
         """A job of this mailbox begins. Its directory may be gone; then it begins at home."""
@@ -64,10 +71,10 @@ class Directories:
                 _local.moved = True
 
     def leave(self, mailbox: Mailbox) -> None:
-        """It has ended."""
-        if not self._home or not _local.moved:
-            return
+        """It has ended, and has changed the directory."""
         _local.moved = False
+        if not self._home:
+            return
         with contextlib.suppress(OSError):
             now = os.getcwd()
             mailbox.directory = now if now != self._home else None

@@ -47,6 +47,11 @@ class Engine(ABC):
     def collect(self, sink: Sink) -> None:
         """Something waits to be written to this connection. From any thread."""
 
+    @property
+    def collector(self) -> Callable[[Sink], None]:
+        """``collect``, for those who call it again and again."""
+        return self.collect
+
     def mailbox(self, owner: Owner) -> Mailbox:
         """A mailbox whose jobs this engine runs."""
         return Mailbox(self, owner)
@@ -245,6 +250,10 @@ class ThreadedEngine(Engine):
                 self._threads.watch(self._own.thread_ident)
             return self._own.loop
 
+    def mailbox(self, owner: Owner) -> Mailbox:
+        """See ``Engine``."""
+        return Mailbox(self._threads, owner)
+
     def ready(self, mailbox: Mailbox) -> None:
         """See ``mailbox.Scheduler``."""
         self._threads.ready(mailbox)
@@ -252,6 +261,11 @@ class ThreadedEngine(Engine):
     def collect(self, sink: Sink) -> None:
         """See ``Engine``."""
         self._threads.collect(sink)
+
+    @property
+    def collector(self) -> Callable[[Sink], None]:
+        """``collect``, for those who call it again and again."""
+        return self._threads.collect
 
     def keep_thread(self, mailbox: Mailbox) -> None:
         """See ``Engine``."""

@@ -299,6 +299,7 @@ class TurnThreads:
         _set_running_loop(self._seen)
         self._local.worker = me
         crew, sinks = self._crew, self._sinks
+        local = directories.local
         collected_at = 0.0
         me.waker.acquire()  # let go by who has started us
         while True:
@@ -315,7 +316,16 @@ class TurnThreads:
             if mailbox is None:
                 me.waker.acquire()
                 continue
-            self._run(mailbox, directories, process)
+            if mailbox.directory is not None:
+                directories.enter(mailbox)
+            try:
+                mailbox.take()()
+            except BaseException:
+                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+            if _process[0] != process:  # a child that the job has forked, and let come back
+                os._exit(0)
+            if local.moved:
+                directories.leave(mailbox)
             if mailbox.keeper is not None:
                 keeper = self._keepers.get(mailbox)
                 if keeper is not None and keeper.worker is me:
@@ -323,18 +333,6 @@ class TurnThreads:
                     self._keep(keeper, directories, process)
                     return
             del mailbox  # a thread that waits keeps nobody's document alive
-
-    @staticmethod
-    def _run(mailbox: Mailbox, directories: Directories, process: int) -> None:
-        if mailbox.directory is not None:
-            directories.enter(mailbox)
-        try:
-            mailbox.take()()
-        except BaseException:
-            _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
-        if _process[0] != process:  # a child that the job has forked, and let come back from it
-            os._exit(0)
-        directories.leave(mailbox)
 
     def keep_thread(self, mailbox: Mailbox) -> None:
         """Have the calling thread run the jobs of this mailbox from now on, and no others.
@@ -372,7 +370,7 @@ class TurnThreads:
 
     def _keep(self, keeper: Keeper, directories: Directories, process: int) -> None:
         """Run the jobs of one mailbox, in its own thread, until it has ended."""
-        worker, mailbox = keeper.worker, keeper.mailbox
+        worker, mailbox, local = keeper.worker, keeper.mailbox, directories.local
         while True:
             worker.mailbox = None
             if self._sinks:
@@ -382,7 +380,16 @@ class TurnThreads:
                 break
             worker.since, worker.told = _monotonic(), False
             worker.mailbox = mailbox
-            self._run(mailbox, directories, process)
+            if mailbox.directory is not None:
+                directories.enter(mailbox)
+            try:
+                mailbox.take()()
+            except BaseException:
+                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+            if _process[0] != process:
+                os._exit(0)
+            if local.moved:
+                directories.leave(mailbox)
         with self._guard:
             self._keepers.pop(mailbox, None)
             mailbox.keeper = None

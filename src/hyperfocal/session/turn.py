@@ -77,6 +77,7 @@ class Turn:
         originator: the client on whose behalf the turn is taken, or ``None``. Changes made with
             it as their setter are not echoed to it.
         defined: models that the originator brought along in this turn.
+        is_flushed: ``flush`` was called; since then only changes make something to say.
         outer: the turn from within which it was asked for, held weakly.
         task: the task that holds the turn, ``None`` when a thread holds it.
         thread: the identity of the thread that holds it, ``None`` when a task does.
@@ -92,6 +93,7 @@ class Turn:
         "awaited",
         "defined",
         "document",
+        "is_flushed",
         "originator",
         "outer",
         "progress",
@@ -106,6 +108,7 @@ class Turn:
         self.originator = originator
         self.defined = _NOBODY
         self.awaited: list[Any] = []
+        self.is_flushed = False
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.progress: Progress | None = None
@@ -155,6 +158,7 @@ class Turn:
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""
+        self.is_flushed = True
         self._host.flush(self)
 
     def end(self) -> None:

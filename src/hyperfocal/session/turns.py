@@ -141,7 +141,7 @@ class Turns:
             if rest is None and turn.awaited:
                 rest = self._await_callbacks(turn.awaited)
             try:
-                if rest is None:
+                if rest is None and (self._publisher.changes or not turn.is_flushed):
                     self.flush(turn)
             finally:
                 turn.leave()

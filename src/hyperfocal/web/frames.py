@@ -79,12 +79,17 @@ class FrameReader(WSListener):
 
     Args:
         max_bytes: the most that a message may have, over all its fragments.
+
+    Attributes:
+        has_others: what ``received`` gave last has events that are no messages.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._parser: Any = _picows_parser(self, max_bytes)
         self._events: list[Event] = []
+        self._has_others = False
+        self.has_others = False
         self._unread = 0  # bytes of a frame that is not complete; not 0 when that is not known
         self._ended = False
         self._joined: bytearray | None = None  # the fragments of a message so far
@@ -110,6 +115,7 @@ class FrameReader(WSListener):
             sent = self._parser.transport.close_handshake.sent
             self._end(_mistake(int(sent.code), str(sent.reason or "")))
         events, self._events = self._events, []
+        self.has_others, self._has_others = self._has_others, False
         return events
 
     def close(self) -> None:
@@ -138,9 +144,11 @@ class FrameReader(WSListener):
         else:
             if event is not None:
                 self._events.append(event)
+                self._has_others |= type(event) is Ping
 
     def _end(self, event: Closing | PeerError) -> None:
         self._events.append(event)
+        self._has_others = True
         self._ended = True
 
     def _event(self, frame: WSFrame) -> Frame | Ping | None:

@@ -68,6 +68,9 @@ class _Phase(Enum):
     CLOSED = auto()
 
 
+_OPEN = _Phase.OPEN
+
+
 class NativeTransport(asyncio.BufferedProtocol):
     """The protocol of an upgraded connection.
 
@@ -92,7 +95,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._reader = FrameReader(message_bytes)
         self._outbox = Outbox(outbox_bytes, self._wake)
         self._connection: Connection = connect(self._outbox)
-        self._engine = self._connection.engine
+        self._collect = self._connection.engine.collector
         self._connections = connections
         self._heartbeat = heartbeat
         self._tells = _frames_log.isEnabledFor(logging.DEBUG)
@@ -103,8 +106,9 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._is_collected = False  # the engine knows that there is something to write
         self._full = False  # the socket takes no more for now
         self._pongs: list[bytes] = []
-        self._reads = 0  # reads whose messages are still to be carried out
-        self._reads_guard = threading.Lock()
+        self._read = 0  # reads whose messages were given to the connection, counted by the loop
+        self._failure: BaseException | None = None  # of a message, until the loop has heeded it
+        self._carried_out = 0  # those that are done, counted by whoever has the session's mailbox
         self._is_paused = False
         self._behind: list[Event] = []  # what comes after messages that are still to be carried out
         self._is_broken = False  # the peer speaks no websocket any more
@@ -152,7 +156,7 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._leave_with(events)
             return
         messages: list[Frame] = events  # type: ignore[assignment]
-        if not all([type(event) in _MESSAGES for event in events]):
+        if self._reader.has_others:
             messages = self._heed_all(events)
         if messages:
             self._receive(messages)
@@ -192,39 +196,41 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def _receive(self, messages: list[Frame]) -> None:
         """Have these messages carried out; while many wait, nothing more is read."""
-        if not self._is_served:
+        if self._phase is not _OPEN or self._outbox.closing is not None:
             return
         if self._tells:
             for message in messages:
                 _tell("<", message)
-        with self._reads_guard:
-            self._reads += 1
-            reads = self._reads
-        if reads >= MOST_READS and not self._is_paused:
+        self._read += 1
+        if self._read - self._carried_out >= MOST_READS and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
         self._connection.receive(messages, self._done)
 
     def _done(self, error: BaseException | None) -> None:
         """The messages of one read have been carried out. In any thread."""
-        with self._reads_guard:
-            self._reads -= 1
-            is_awaited = (self._is_paused and self._reads <= MOST_READS // 2) or (
-                not self._reads and bool(self._behind)
-            )
-        if error is not None or is_awaited:
-            self._loop.call_soon_threadsafe(self._go_on, error)
+        if error is not None:
+            self._failure = error
+        self._carried_out += 1
+        # The loop does the same the other way round: it says what it waits for, then looks.
+        if (
+            error is not None
+            or (self._behind and self._read == self._carried_out)
+            or (self._is_paused and self._read - self._carried_out <= MOST_READS // 2)
+        ):
+            self._loop.call_soon_threadsafe(self._go_on)
 
-    def _go_on(self, error: BaseException | None) -> None:
+    def _go_on(self) -> None:
         """On the I/O loop, after messages have been carried out."""
-        if error is not None and self._phase is _Phase.OPEN:
-            self._fail(error)
+        failure, self._failure = self._failure, None
+        if failure is not None and self._phase is _Phase.OPEN:
+            self._fail(failure)
             self.write_on_loop()
-        if not self._reads and self._behind:
+        if self._read == self._carried_out and self._behind:
             behind, self._behind = self._behind, []
             for event in behind:
                 self._heed_late(event)
-        if self._is_paused and self._reads <= MOST_READS // 2:
+        if self._is_paused and self._read - self._carried_out <= MOST_READS // 2:
             self._is_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
@@ -245,16 +251,11 @@ class NativeTransport(asyncio.BufferedProtocol):
             self.write_on_loop()
         if not ends:
             return messages
-        with self._reads_guard:
-            waits = bool(messages) or self._reads > 0
-            if waits:
-                self._behind += ends
-        if not waits:
-            for event in ends:
-                self._heed_late(event)
-        elif not self._is_served:
-            self._go_on(None)
-        return messages
+        if messages and self._is_served:
+            self._receive(messages)
+        self._behind += ends
+        self._go_on()
+        return []
 
     def _heed_late(self, event: Event) -> None:
         """The client ends the connection, or has made a mistake."""
@@ -281,7 +282,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         """The outbox has something. From any thread."""
         if not self._is_collected:
             self._is_collected = True
-            self._engine.collect(self)
+            self._collect(self)
 
     def write_collected(self) -> bool:
         """See ``Sink``: straight to the socket, where nothing stands in the way."""
@@ -292,7 +293,7 @@ class NativeTransport(asyncio.BufferedProtocol):
             if (
                 self._fd < 0
                 or self._full
-                or self._phase is not _Phase.OPEN
+                or self._phase is not _OPEN
                 or self._outbox.closing is not None
                 or self._outbox.queued_bytes > _MAX_JOINED_BYTES
                 or self._has_unsent()
@@ -301,8 +302,7 @@ class NativeTransport(asyncio.BufferedProtocol):
             frames = self._outbox.take()
             if not frames:
                 return True
-            parts = wrap(frames)
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            data = b"".join(wrap(frames))
             sent = _c_send(self._fd, data, len(data), _SEND_FLAGS)
             if sent == len(data):
                 self._outbox.sent()
