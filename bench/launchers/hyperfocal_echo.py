@@ -6,8 +6,9 @@ Takes the arguments of ``hyperfocal``.
 from __future__ import annotations
 
 import runpy
+from collections.abc import Sequence
 
-from hyperfocal.connection import Connection
+from hyperfocal.connection import Connection, Done
 from hyperfocal.wire import Frame
 
 
@@ -19,21 +20,22 @@ class _Echo:
     def __init__(self) -> None:
         self._frames: list[Frame] = []
 
-    def receive(self, connection: Connection, frame: Frame) -> None:
-        self._frames.append(frame)
-        if len(self._frames) == 3:
-            frames, self._frames = tuple(self._frames), []
-            connection.offer(frames)
+    def receive(self, connection: Connection, frames: Sequence[Frame]) -> None:
+        self._frames += frames
+        while len(self._frames) >= 3:
+            message, self._frames = tuple(self._frames[:3]), self._frames[3:]
+            connection.offer(message)
 
 
 _echoes: dict[Connection, _Echo] = {}
 
 
-def _receive(self: Connection, frame: Frame) -> None:
+def _receive(self: Connection, frames: Sequence[Frame], done: Done) -> None:
     echo = _echoes.get(self)
     if echo is None:
         echo = _echoes[self] = _Echo()
-    echo.receive(self, frame)
+    echo.receive(self, frames)
+    done(None)
 
 
 if __name__ == "__main__":

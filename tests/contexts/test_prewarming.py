@@ -178,7 +178,8 @@ async def test_what_the_building_starts_may_not_look_before_the_visitor_has_come
     async with prewarmed(app) as (context, events, clock):
         assert len(app.built) == 2
         for document in app.built:
-            _ = document.session_context.request  # as a thread of theirs might
+            context_of: Any = document.session_context
+            assert context_of.request is None  # as a thread of theirs might look
         session = await context.create_session_if_needed("mine")
         assert session.document is app.built[2]
         (stopped,) = events.of(PrewarmingStopped)

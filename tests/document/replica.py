@@ -286,6 +286,9 @@ class Recorder:
     def changed(self, event: Any) -> None:
         self.changes.add(event)
 
+    def await_later(self, awaitable: Any) -> bool:
+        return False
+
     def callback_added(self, callback: Any) -> None:
         self.added.append(callback)
 

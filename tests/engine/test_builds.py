@@ -7,6 +7,7 @@ import pytest
 from hyperfocal.engine import Builds
 from hyperfocal.errors import BusyError
 from hyperfocal.testing.clock import settle
+from tests.support.serving import until
 
 
 class Build:
@@ -60,9 +61,7 @@ async def test_a_build_that_lasts_makes_room_for_others() -> None:
     builds = Builds(1, 10, patience_s=0.05)
     first, second = await started(builds, "a1", "a2")
     assert not second.runs
-    async with asyncio.timeout(10):
-        while not second.runs:
-            await asyncio.sleep(0.01)
+    await until(lambda: second.runs)
     assert first.runs
     first.may_end.set()
     second.may_end.set()

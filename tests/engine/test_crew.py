@@ -12,6 +12,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ class World:
             lasting = rng.random() < 0.1
             seconds = rng.choice([sleeps, 0.05]) if lasting else rng.choice([0.0, 0.0003])
             when = rng.random() * 0.5
-            self.at(when, lambda mailbox=mailbox, seconds=seconds: self.post(mailbox, seconds))
+            self.at(when, partial(self.post, mailbox, seconds))
         self.at(0.0, self._look)
         while self._events and self.now < 30.0:
             self.now, _, call = heapq.heappop(self._events)
@@ -256,7 +257,7 @@ class Scene(World):
 def test_forty_that_sleep_at_once_keep_the_next_one_waiting_for_a_few_looks() -> None:
     scene = Scene(41)
     for mailbox in scene.mailboxes[:40]:
-        scene.at(0.0, lambda mailbox=mailbox: scene.post(mailbox, 2.0))  # type: ignore[misc]
+        scene.at(0.0, partial(scene.post, mailbox, 2.0))
     scene.at(0.001, lambda: scene.post(scene.mailboxes[40], 0.0))
     scene.play(1.0)
     assert len(scene.waits) == 33  # as many as an application may keep busy, and the other
@@ -266,7 +267,7 @@ def test_forty_that_sleep_at_once_keep_the_next_one_waiting_for_a_few_looks() ->
 def test_of_those_that_compute_one_is_added_at_a_time() -> None:
     scene = Scene(10)
     for mailbox in scene.mailboxes:
-        scene.at(0.0, lambda mailbox=mailbox: scene.post(mailbox, 2.0))  # type: ignore[misc]
+        scene.at(0.0, partial(scene.post, mailbox, 2.0))
 
     scene.computes = True
     scene.play(0.021)
@@ -276,7 +277,7 @@ def test_of_those_that_compute_one_is_added_at_a_time() -> None:
 def test_when_all_get_on_one_is_left() -> None:
     scene = Scene(20)
     for mailbox in scene.mailboxes:
-        scene.at(0.0, lambda mailbox=mailbox: scene.post(mailbox, 0.03))  # type: ignore[misc]
+        scene.at(0.0, partial(scene.post, mailbox, 0.03))
     scene.play(0.2)
     assert len(scene.waits) == 20
     assert sum(worker.taking for worker in scene.crew._workers) == 0
@@ -288,6 +289,6 @@ def test_when_all_get_on_one_is_left() -> None:
 def test_a_visitor_without_a_name_has_no_share_of_their_own() -> None:
     scene = Scene(20)
     for mailbox in scene.mailboxes:
-        scene.at(0.0, lambda mailbox=mailbox: scene.post(mailbox, 2.0))  # type: ignore[misc]
+        scene.at(0.0, partial(scene.post, mailbox, 2.0))
     scene.play(0.5)
     assert len(scene._running) == 20

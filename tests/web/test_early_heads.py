@@ -13,7 +13,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.models.widgets import Div
 
-from hyperfocal.document.documents import forget_models
+from hyperfocal.document import forget_models
 from hyperfocal.telemetry import BuildFailed
 from hyperfocal.testing import WireClient, page_token
 from tests.support.serving import Running, running, until
