@@ -14,7 +14,6 @@ import traceback
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bokeh.io
@@ -23,7 +22,7 @@ from bokeh.models.widgets import Div
 from hyperfocal.auth import Visitor
 from hyperfocal.document import new_document
 from hyperfocal.pages import AFRESH_MESSAGE
-from hyperfocal.panel import find_component_file, is_panels, stands_for, watch
+from hyperfocal.panel import find_component_file, is_panels, runs_plain_code, watch
 from hyperfocal.telemetry import HookFailed, PrewarmingStopped
 from tests.support.serving import running, until
 
@@ -225,18 +224,18 @@ async def embedded_pages_say_so_when_they_begin_anew() -> None:
         assert script.index(AFRESH_MESSAGE) < script.index("embed_items")
 
 
-async def callbacks_are_known_by_what_they_stand_for() -> None:
-    named, unnamed = pn.widgets.Button(name="Go"), pn.widgets.Button()
-    assert stands_for(named._change_coroutine) == "Button Go"
-    assert stands_for(unnamed._event_coroutine) in ("Button", "Button ")
-    numbered: Any = SimpleNamespace(name="SimpleNamespace00012")
-    method = type(named)._server_event.__get__(numbered)
-    assert stands_for(method) == "SimpleNamespace"
-    tick: Callable[[], None] = lambda: None  # noqa: E731
-    periodic = pn.io.PeriodicCallback(callback=tick)
-    assert stands_for(periodic._periodic_callback) is tick
-    assert stands_for(named.clone) is None
-    assert stands_for(print) is None
+async def coroutines_that_call_plain_code_are_known() -> None:
+    button = pn.widgets.Button(name="Go")
+
+    async def waits() -> None: ...
+
+    for method in (button._change_coroutine, button._event_coroutine, button._server_event):
+        assert runs_plain_code(method)
+    periodic = pn.io.PeriodicCallback
+    assert runs_plain_code(periodic(callback=lambda: None)._periodic_callback)
+    assert not runs_plain_code(periodic(callback=waits)._periodic_callback)
+    assert not runs_plain_code(button.clone)
+    assert not runs_plain_code(print)
 
 
 async def scripts_that_run_side_by_side_leave_bokeh_as_it_was() -> None:

@@ -11,7 +11,7 @@ All names of Panel that are touched are touched in this folder;
 """
 
 from hyperfocal.panel.arrival import watch
-from hyperfocal.panel.callbacks import stands_for
+from hyperfocal.panel.callbacks import runs_plain_code
 from hyperfocal.panel.components import COMPONENT_LISTS, ComponentFile, find_component_file
 from hyperfocal.panel.documents import begin, complete, end, is_panels, place_files, settle
 from hyperfocal.panel.pages import panel_autoload_script, panel_page
@@ -27,7 +27,7 @@ __all__ = (
     "panel_autoload_script",
     "panel_page",
     "place_files",
+    "runs_plain_code",
     "settle",
-    "stands_for",
     "watch",
 )

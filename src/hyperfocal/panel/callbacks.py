@@ -1,16 +1,15 @@
-"""Callbacks of Panel's that stand before those of the application.
+"""Coroutines of Panel's that call plain code of the application.
 
 Panel hears of a widget's change, of an event or of a timer in coroutines of its own, which call the
-application's functions. What is known of how long the code takes must not be said of all widgets of
-all applications, and the plain code in these coroutines is to run where plain code does.
+application's functions. The plain code in these coroutines is to run where plain code does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 from typing import Any
 
-__all__ = ("stands_for",)
+__all__ = ("runs_plain_code",)
 
 _OWNERS = frozenset(
     {
@@ -24,30 +23,17 @@ _OWNERS = frozenset(
 _PERIODIC = ("panel.io.callbacks", "PeriodicCallback._periodic_callback")
 
 
-def stands_for(method: Any) -> Callable[..., Any] | str | None:
-    """What a method of Panel's stands for.
+def runs_plain_code(method: Any) -> bool:
+    """Whether a coroutine function is one of Panel's that calls plain code of the application.
 
     Args:
         method: what is called, without partials and wrappers.
-
-    Returns:
-        The application's function that it calls, or a name for all that it may call: that of its
-        owner, the same in all sessions. ``None``: it stands for nothing, or is none of Panel's.
     """
     function = getattr(method, "__func__", None)
     if function is None:
-        return None
+        return False
     name = (function.__module__, function.__qualname__)
-    if name in _OWNERS:
-        return _name_of(method.__self__)
     if name == _PERIODIC:
-        callback: Callable[..., Any] = method.__self__.callback
-        return callback
-    return None
-
-
-def _name_of(owner: Any) -> str:
-    kind, name = type(owner).__name__, str(getattr(owner, "name", ""))
-    if name.removeprefix(kind).isdigit():  # numbered by param, as many as there are sessions
-        return kind
-    return f"{kind} {name}".rstrip()
+        callback = method.__self__.callback
+        return not (inspect.iscoroutinefunction(callback) or inspect.isasyncgenfunction(callback))
+    return name in _OWNERS

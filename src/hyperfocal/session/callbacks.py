@@ -10,7 +10,7 @@ from typing import Any
 
 from hyperfocal.clock import Clock
 from hyperfocal.document import Document, unlocked
-from hyperfocal.panel import is_panels, stands_for
+from hyperfocal.panel import is_panels, runs_plain_code
 from hyperfocal.session.stepping import Stepping, first_step
 from hyperfocal.session.timers import Ended, Timer, TimerKind, Timers
 from hyperfocal.session.turn import Turn, no_turn
@@ -96,7 +96,7 @@ class SessionCallbacks:
             return None
         try:
             result = timer.callback()
-            if inspect.iscoroutine(result) and stands_for(inner_of(timer.callback)) is not None:
+            if inspect.iscoroutine(result) and runs_plain_code(inner_of(timer.callback)):
                 result = first_step(result)  # plain code of the application in one of Panel's
         except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             ended(error)
@@ -122,7 +122,7 @@ class SessionCallbacks:
         if is_panels(self._document) and is_coroutine(callback):
             # Panel's, or given to Panel: it has the document while it runs, not while it waits.
             if self._timers.begin(timer):
-                in_threads = stands_for(inner_of(callback)) is not None
+                in_threads = runs_plain_code(inner_of(callback))
                 self._turns.coroutines.spawn(
                     self._awaited(Stepping(self._turns, callback, in_threads=in_threads), ended),
                     timer.context,
