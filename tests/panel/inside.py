@@ -231,7 +231,7 @@ async def coroutines_that_call_plain_code_are_known() -> None:
 
     for method in (button._change_coroutine, button._event_coroutine, button._server_event):
         assert runs_plain_code(method)
-    periodic = pn.io.PeriodicCallback
+    periodic: Any = pn.io.PeriodicCallback
     assert runs_plain_code(periodic(callback=lambda: None)._periodic_callback)
     assert not runs_plain_code(periodic(callback=waits)._periodic_callback)
     assert not runs_plain_code(button.clone)
@@ -324,7 +324,7 @@ CHECKS: dict[str, Callable[[], Awaitable[None]]] = {
         component_files_are_served,
         a_page_that_begins_anew_asks_for_files_where_its_first_document_did,
         embedded_pages_say_so_when_they_begin_anew,
-        callbacks_are_known_by_what_they_stand_for,
+        coroutines_that_call_plain_code_are_known,
         scripts_that_run_side_by_side_leave_bokeh_as_it_was,
         hooks_at_the_beginning_and_the_end_of_sessions_are_called,
         threads_may_be_busy_at_the_same_time,
