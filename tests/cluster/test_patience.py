@@ -49,6 +49,11 @@ def test_one_that_answers_is_asked_again_while_it_has_something_to_do() -> None:
     assert not watched.patience.is_waiting
 
 
+@pytest.mark.parametrize(("limit_s", "every_s"), [(0.001, 0.1), (3, 0.5), (30, 5), (3600, 5)])
+def test_looks_are_neither_too_many_nor_too_few(limit_s: float, every_s: float) -> None:
+    assert Patience(limit_s).every_s == every_s
+
+
 def test_a_late_answer_is_an_answer() -> None:
     watched = Watched()
     assert watched.looks(6) == ["ASK", *["NOTHING"] * 5]

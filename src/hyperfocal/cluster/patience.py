@@ -11,10 +11,10 @@ from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
-__all__ = ("MOST_EVERY_S", "Patience", "Verdict", "processor_time", "stands_still")
+__all__ = ("Patience", "Verdict", "processor_time", "stands_still")
 
-#: Seconds between two looks at a process, at most.
-MOST_EVERY_S = 5.0
+#: Seconds between two looks at a process, at least and at most.
+_EVERY_S = (0.1, 5.0)
 _LOOKS = 6
 #: So many times the usual between two looks: whoever looks has not run meanwhile.
 _GAP = 3
@@ -45,7 +45,7 @@ class Patience:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         #: Seconds from one look to the next.
-        self.every_s = min(MOST_EVERY_S, limit_s / _LOOKS)
+        self.every_s = min(max(_EVERY_S[0], limit_s / _LOOKS), _EVERY_S[1])
         self._asked_at: int | None = None
         self._looked_at = 0.0
         #: Seconds for which it has not answered.

@@ -269,8 +269,8 @@ class Supervisor:
     def _abort(self, place: _Place, now: float) -> None:
         """End a process that is stuck; before, it says where its code is."""
         _log.error(
-            "%s (process %d) has not answered for %.1f s: C code keeps its interpreter. Ending it; "
-            "where its code is, it writes to standard error",
+            "%s (process %d) has not answered for %.1f s. Ending it; the stacks of its threads "
+            "follow on standard error",
             _named(place.member.name), place.pid, place.patience.waited_s,
         )  # fmt: skip
         place.is_stuck = True

@@ -274,7 +274,7 @@ class Execution:
         _MILLISECONDS,
         30_000,
         "With --num-procs and --isolate, end and replace a process that has not answered for so "
-        "long because C code keeps its interpreter; 0 never does.",
+        "long, as when C code keeps its interpreter; 0 never does.",
     )
     warn_long_turn_ms: int = option(
         "warn-long-turn",
