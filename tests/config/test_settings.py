@@ -44,6 +44,7 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("build_timeout_ms", "--build-timeout", 0, None),
     ("build_queue", "--build-queue", 0, None),
     ("warn_blocked_ms", "--warn-blocked", 0, None),
+    ("stuck_after_ms", "--stuck-after", 0, None),
     ("warn_long_turn_ms", "--warn-long-turn", 0, None),
     ("stats_log_frequency_ms", "--stats-log-frequency", 0, None),
     ("mem_log_frequency_ms", "--mem-log-frequency", 0, None),

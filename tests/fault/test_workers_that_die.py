@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from hyperfocal.pages import AFRESH_TEXT
 from tests.cluster.conftest import (
     APP,
     Remote,
@@ -22,6 +25,7 @@ from tests.cluster.conftest import (
     pids,
 )
 from tests.support.serving import Process, serving, until
+from tests.web.test_beginning_afresh import COMES_BACK
 
 
 async def crash(remote: Remote, how: str) -> None:
@@ -186,30 +190,184 @@ def test_the_door_is_replaced_and_sessions_live_on(tmp_path: Path) -> None:
         asyncio.run(test(server))
 
 
+def stuck_app(folder: Path) -> Path:
+    """The application, with an order that has C code keep the interpreter."""
+    keep = "if new == 'stuck': ctypes.PyDLL(None).sleep(1000)"
+    app = folder / "app.py"
+    app.write_text(APP.replace("if new ==", f"{keep}\n    if new ==", 1))
+    return app
+
+
+def unanswered(server: Process) -> list[str]:
+    """What the log says of processes that did not answer."""
+    return [line for line in server.log if "has not answered for" in line]
+
+
+async def begin(server: Process, order: str, token: str) -> tuple[int, asyncio.Task[None]]:
+    """Have a session do something that does not end; gives its process, and a task to cancel."""
+    begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def go() -> None:
+        async with connected(server, token) as client:
+            remote = Remote(client)
+            begun.set_result(await remote.pull())
+            with contextlib.suppress(ConnectionError, ConnectionClosed, TimeoutError):
+                await remote.order(order)
+
+    task = asyncio.create_task(go())
+    return await begun, task
+
+
 def test_a_worker_that_is_stuck_keeps_nobody_else_waiting(tmp_path: Path) -> None:
     """New visitors go elsewhere, whatever it was sent before."""
-    stuck = "if new == 'stuck': __import__('time').sleep(1000)"
-    app = tmp_path / "app.py"
-    app.write_text(APP.replace("if new ==", f"{stuck}\n    if new ==", 1))
 
+    async def test(server: Process) -> None:
+        home, waiting = await begin(server, "stuck", await new_page(server))
+        await asyncio.sleep(0.5)
+        async with httpx.AsyncClient(timeout=4) as http:
+            served = 0
+            for _ in range(12):
+                try:
+                    served += (await http.get(f"{server.base}/app")).status_code == 200
+                except httpx.TimeoutException:
+                    pass
+            assert served >= 11  # the first may have been sent there before it showed
+        assert not unanswered(server)
+        waiting.cancel()
+        os.kill(home, signal.SIGKILL)
+
+    with serving("--num-procs", "2", stuck_app(tmp_path)) as server:
+        asyncio.run(test(server))
+
+
+def test_a_worker_that_is_stuck_is_replaced_and_the_others_sessions_live_on(
+    tmp_path: Path,
+) -> None:
+    async def test(server: Process) -> None:
+        tokens = [await new_page(server) for _ in range(8)]
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(server, one)) for one in tokens]
+            remotes = [Remote(client) for client in clients]
+            homes = [await remote.pull() for remote in remotes]
+            assert len(set(homes)) == 2
+            victim = homes[0]
+            with pytest.raises((ConnectionError, ConnectionClosed)):
+                await remotes[0].order("stuck")
+            assert not alive(victim)
+            for remote, home in zip(remotes, homes, strict=True):
+                if home != victim:
+                    await remote.order("still there")
+                    assert remote.echoed() == [f"{home} still there"]
+        # Pages come back to whoever is in the place of the stuck one, and are told.
+        lost = [token for token, home in zip(tokens, homes, strict=True) if home == victim]
+        assert await come_back(server, lost[0]) not in homes
+        async with connected(server, lost[1]) as client:
+            await client.pull()
+            await client.patch(COMES_BACK)
+            assert AFRESH_TEXT in str([message.content for message in client.messages])
+        # Once: nobody else was ended.
+        (said,) = unanswered(server)
+        worker = next(name for name, pid in first.items() if pid == victim)
+        assert f"The {worker} (process {victim}) has not answered for " in said
+        assert 1.5 <= float(said.split("answered for ")[1].split()[0]) < 10
+        assert f"(process {victim}) was ended by SIGABRT because it was stuck; its" in server.text
+        assert "Starting it again at once" in server.text
+        # Where its code was.
+        stack_of_it = server.text.partition("Fatal Python error: Aborted")[2]
+        assert re.search(rf'File "{app}", line \d+ in obey', stack_of_it)
+
+    app = stuck_app(tmp_path)
+    with serving("--num-procs", "2", "--stuck-after", "1500", app) as server:
+        first = asyncio.run(pids(server))
+        asyncio.run(test(server))
+        assert server.stop() == 0
+
+
+def test_who_waits_for_a_page_of_a_worker_that_is_stuck_is_told(tmp_path: Path) -> None:
+    app = tmp_path / "bad.py"
+    app.write_text("import ctypes\nctypes.PyDLL(None).sleep(1000)\n")
+    with serving("--isolate", "--stuck-after", "1000", app) as server:
+        page = httpx.get(f"{server.base}/", follow_redirects=True, timeout=30)
+        assert page.status_code == 503
+        assert "This application stopped unexpectedly" in page.text
+        assert server.stop() == 0
+    (said,) = unanswered(server)
+    assert "The worker of /bad (process " in said
+
+
+def test_a_process_that_is_stuck_and_blocks_the_signal_is_killed(tmp_path: Path) -> None:
+    app = stuck_app(tmp_path)
+    # A process that ignores it stands for one that does not get as far.
+    ignores = "ctypes.CDLL(None).signal(6, ctypes.c_void_p(1))"
+    app.write_text(app.read_text().replace("if new ==", f"{ignores}\n    if new ==", 1))
+
+    async def test(server: Process) -> None:
+        home, waiting = await begin(server, "stuck", await new_page(server))
+        await until(lambda: not alive(home), 30)
+        await waiting
+
+    with serving("--num-procs", "2", "--stuck-after", "1000", app) as server:
+        asyncio.run(test(server))
+        assert server.stop() == 0
+    assert "was ended by SIGKILL because it was stuck; its sessions are lost" in server.text
+
+
+def test_a_process_that_is_stopped_for_a_while_is_left_alone(tmp_path: Path) -> None:
     async def test(server: Process) -> None:
         async with connected(server, await new_page(server)) as client:
             remote = Remote(client)
             home = await remote.pull()
-            waiting = asyncio.create_task(remote.order("stuck"))
-            await until(lambda: "has kept the event loop" in server.text)
-            async with httpx.AsyncClient(timeout=4) as http:
-                served = 0
-                for _ in range(12):
-                    try:
-                        served += (await http.get(f"{server.base}/app")).status_code == 200
-                    except httpx.TimeoutException:
-                        pass
-                assert served >= 11  # the first may have been sent there before it showed
-            waiting.cancel()
-            os.kill(home, signal.SIGKILL)
+            os.kill(home, signal.SIGSTOP)
+            await asyncio.sleep(4)
+            os.kill(home, signal.SIGCONT)
+            await remote.order("still there")
+            assert remote.echoed() == [f"{home} still there"]
+            # So are all, when the whole server is stopped.
+            everyone = [server.process.pid, *(await pids(server)).values()]
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                for pid in everyone:
+                    os.kill(pid, number)
+                await asyncio.sleep(3)
+            await remote.order("there again")
+            assert remote.echoed()[-1] == f"{home} there again"
 
-    with serving("--num-procs", "2", app) as server:
+    with serving("--num-procs", "2", "--stuck-after", "1000", stuck_app(tmp_path)) as server:
+        asyncio.run(test(server))
+        assert server.stop() == 0
+    assert not unanswered(server)
+    assert "its sessions are lost" not in server.text
+
+
+def test_a_worker_that_is_stuck_is_left_alone_when_that_is_asked_for(tmp_path: Path) -> None:
+    async def test(server: Process) -> None:
+        home, waiting = await begin(server, "stuck", await new_page(server))
+        await asyncio.sleep(2)
+        assert alive(home)
+        os.kill(home, signal.SIGKILL)
+        await waiting
+
+    with serving("--num-procs", "2", "--stuck-after", "0", stuck_app(tmp_path)) as server:
+        asyncio.run(test(server))
+        assert server.stop() == 0
+    assert not unanswered(server)
+
+
+def test_a_server_that_has_nothing_to_do_is_not_woken(tmp_path: Path) -> None:
+    """No process of it answers when nobody asks; by the switches that the system counts."""
+
+    def switches(pid: int) -> int:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    async def test(server: Process) -> None:
+        workers = (await pids(server)).values()
+        await asyncio.sleep(3)  # the last answer to what was asked meanwhile
+        before = [switches(pid) for pid in workers]
+        await asyncio.sleep(3)
+        after = [switches(pid) for pid in workers]
+        assert sum(after) - sum(before) <= 2, (before, after)
+
+    with serving("--num-procs", "2", "--stuck-after", "1000", stuck_app(tmp_path)) as server:
         asyncio.run(test(server))
 
 

@@ -15,7 +15,7 @@ from tests.support.serving import ROOT
 
 BEGIN = """
 import os, signal, socket, sys, threading, time
-from hyperfocal.server.forked import heed, heeding
+from hyperfocal.server.forked import heed, heeding, heeding_once
 
 heard = []
 def ours(number, frame):
@@ -64,6 +64,80 @@ def test_a_forked_process_dies_of_the_signals_that_the_server_heeds() -> None:
         """
     )
     assert lines == ["ours"]
+
+
+def test_the_second_signal_has_the_systems_own_action() -> None:
+    lines = run(
+        """
+        def twice(first, second):
+            with heeding_once(BOTH, ours):
+                os.kill(os.getpid(), first)
+                assert heard == [first]
+                os.kill(os.getpid(), second)
+                time.sleep(60)
+
+        for first in BOTH:
+            for second in BOTH:
+                assert end(child(lambda: twice(first, second))) == -second
+        """
+    )
+    assert lines == ["ours"] * 4
+
+
+def test_the_second_signal_ends_a_process_that_could_not_hear_the_first() -> None:
+    if sys.platform != "linux":
+        pytest.skip("for Linux alone")
+    lines = run(
+        """
+        import itertools
+        near, far = os.pipe()
+
+        def stuck():
+            with heeding_once(BOTH, ours):
+                os.write(far, b"x")
+                all(itertools.repeat(True))  # C code that never looks for signals
+
+        for number in BOTH:
+            pid = child(stuck)
+            os.read(near, 1)
+            time.sleep(0.3)
+            os.kill(pid, number)
+            time.sleep(0.1)
+            os.kill(pid, number)
+            assert end(pid) == -number
+        """
+    )
+    assert lines == []
+
+
+def test_a_process_that_is_forked_after_the_first_signal_has_the_handlers_from_before() -> None:
+    lines = run(
+        """
+        signal.signal(signal.SIGTERM, theirs)
+
+        def look():
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert signal.getsignal(signal.SIGTERM) is theirs
+            for _ in range(2):
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(60)
+                except KeyboardInterrupt:
+                    pass
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        with heeding_once(BOTH, ours):
+            assert end(child(look)) == 3
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == [signal.SIGTERM]
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+            assert end(child(look)) == 3
+        assert signal.getsignal(signal.SIGTERM) is theirs
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert end(child(look)) == 3
+        """
+    )
+    assert lines == ["theirs", "ours", "theirs", "theirs"]
 
 
 def test_handlers_that_were_there_before_are_there_in_the_forked_process() -> None:

@@ -20,7 +20,9 @@ _ROW_BYTES = 64
 #: For folders of extensions: as JSON, its length first.
 _FOLDERS_BYTES = 16 * 1024
 
-_STATE, _PID, _SESSIONS, _CONNECTIONS, _STARTS, _PASSED_ON, _FOLDERS = range(7)
+_STATE, _PID, _SESSIONS, _CONNECTIONS, _STARTS, _PASSED_ON, _FOLDERS, _ANSWERS, _USED = range(9)
+#: Numbers begin again at 0 after the highest.
+_MOST = 2**32
 
 
 class State(IntEnum):
@@ -66,7 +68,7 @@ class Board:
 
     def begins(self, slot: int) -> None:
         """A process is about to be made."""
-        for field in (_PID, _SESSIONS, _CONNECTIONS, _PASSED_ON):
+        for field in (_PID, _SESSIONS, _CONNECTIONS, _PASSED_ON, _ANSWERS, _USED):
             self._set(slot, field, 0)
         self._set(slot, _STARTS, self._get(slot, _STARTS) + 1)
         self.set_state(slot, State.STARTING)
@@ -83,6 +85,26 @@ class Board:
     def starts(self, slot: int) -> int:
         """How often it has been started."""
         return self._get(slot, _STARTS)
+
+    # --- whether it lives ------------------------------------------------------------------------
+
+    def answer(self, slot: int, used: int) -> None:
+        """Its event loop runs: it has taken something that it was sent.
+
+        Args:
+            slot: its slot.
+            used: how long it has computed so far.
+        """
+        self._set(slot, _USED, used % _MOST)
+        self._set(slot, _ANSWERS, (self.answers(slot) + 1) % _MOST)
+
+    def answers(self, slot: int) -> int:
+        """How often it has answered."""
+        return self._get(slot, _ANSWERS)
+
+    def used_since(self, slot: int, used: int) -> int:
+        """How long it has computed since its last answer, if it is so long so far."""
+        return (used - self._get(slot, _USED)) % _MOST
 
     # --- what it has to do -----------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ class Word(IntEnum):
     ANSWERED = 2
     #: The process in a slot has died, the one with this number of starts.
     DIED = 3
+    #: The process is to show that its event loop runs.
+    ASKED = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from hyperfocal.cluster.board import Board, State
 from hyperfocal.cluster.channel import Channel, Note, Word
 from hyperfocal.cluster.desk import Desk
+from hyperfocal.cluster.patience import processor_time
 from hyperfocal.cluster.placement import Load, Placement, quietest
 from hyperfocal.cluster.refusals import away, busy, crashed
 from hyperfocal.cluster.roster import Member, Roster
@@ -285,8 +286,11 @@ class WorkerExchange:
             received = self._channels[self._member.slot].receive()
             if received is None:
                 return
+            # With each message: whoever asks while there are some sees that one was taken since.
+            self._board.answer(self._member.slot, processor_time() or 0)
             if isinstance(received, Note):
-                self._desk.hear(received)
+                if received.word is not Word.ASKED:
+                    self._desk.hear(received)
                 continue
             connection, arrival = received
             if arrival.ticket:  # before any code of an application can do harm

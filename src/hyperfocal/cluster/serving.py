@@ -69,7 +69,9 @@ def serve_with_workers(
     # What is wrong is found here, once, and not again and again in every process.
     asgi_app(applications, settings, telemetry=Telemetry(), place=exchange_of(roster.members[0]))
     _load_ahead(settings)
-    supervisor = Supervisor(roster, board, channels, ready, sockets)
+    supervisor = Supervisor(
+        roster, board, channels, ready, sockets, stuck_after_s=settings.stuck_after_ms / 1000
+    )
     outcome = supervisor.run()
     if isinstance(outcome, int):
         _log.info("Stopped")
@@ -126,7 +128,7 @@ def _work(
     """Be one of the processes, until the end."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(_Named(member.name))
-    faulthandler.enable()  # says in whose code a process crashed
+    faulthandler.enable()  # says in whose code a process crashed, or was stuck
     _reseed()
     telemetry = Telemetry(LogSubscriber(), exchange)
     app = asgi_app(applications, settings, telemetry=telemetry, place=exchange)

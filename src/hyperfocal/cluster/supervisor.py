@@ -13,10 +13,12 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hyperfocal.cluster.backoff import Backoff
 from hyperfocal.cluster.board import Board, State
 from hyperfocal.cluster.channel import Channel, Note, Word
+from hyperfocal.cluster.patience import Patience, Verdict, processor_time, stands_still
 from hyperfocal.cluster.roster import Member, Roster
 from hyperfocal.server.forked import heed
 
@@ -26,6 +28,11 @@ _log = logging.getLogger("hyperfocal")
 
 #: Seconds that processes have to end when they are asked to. Hooks have their own, shorter times.
 GRACE_S = 30.0
+#: Seconds that a process has to say where its code is.
+_ABORT_S = 5.0
+#: What a process may compute, in units of 0.1 ms, without being asked whether it still answers:
+#: more than the end of its last answer.
+_IDLE = 5
 _SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
 #: What a process writes to say that it takes connections. No signal has this number.
 _NEWS = b"\0"
@@ -36,9 +43,13 @@ class _Place:
     """A place for a process, and who fills it."""
 
     member: Member
+    patience: Patience
     pid: int = 0
     started_at: float = 0.0
     due_at: float | None = None
+    #: When it is to be killed, because it was stuck and does not end.
+    kill_at: float | None = None
+    is_stuck: bool = False
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -51,6 +62,7 @@ class Supervisor:
         channels: the ways to each.
         ready: called when each process has taken connections, or died, for the first time.
         sockets: on which the processes listen; closed when they are to end.
+        stuck_after_s: a process whose event loop has not answered for so long is ended; 0: never.
     """
 
     def __init__(
@@ -60,11 +72,16 @@ class Supervisor:
         channels: Sequence[Channel],
         ready: Callable[[], None],
         sockets: Sequence[socket.socket] = (),
+        *,
+        stuck_after_s: float = 0.0,
     ) -> None:
         self._sockets = sockets
         self._door = roster.door
         self._channels = channels
-        self._places = [_Place(member) for member in roster.members]
+        self._stuck_after_s = stuck_after_s
+        self._places = [_Place(member, Patience(stuck_after_s)) for member in roster.members]
+        self._look_every_s = Patience(stuck_after_s).every_s
+        self._look_at: float | None = None
         self._board = board
         self._ready: Callable[[], None] | None = ready
         self._heard, self._news = socket.socketpair()
@@ -111,8 +128,11 @@ class Supervisor:
     def _wait(self) -> None:
         """Until there is news, or something is due."""
         due = [place.due_at for place in self._places if place.due_at is not None]
+        due += [place.kill_at for place in self._places if place.kill_at is not None]
         if self._stopping_since is not None:
             due.append(self._stopping_since + GRACE_S)
+        elif self._look_at is not None:
+            due.append(self._look_at)
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         select.select([self._heard], [], [], timeout)
         try:
@@ -129,14 +149,49 @@ class Supervisor:
         for place in self._places:
             self._bury(place, now)
         self._say_ready()
+        for place in self._places:
+            if place.kill_at is not None and now >= place.kill_at:
+                place.kill_at = None
+                _send(place.pid, signal.SIGKILL)
         if self._stopping_since is not None:
             if now >= self._stopping_since + GRACE_S:
                 self._kill(f"did not end within {GRACE_S:g} seconds")
             return None
+        self._end_the_stuck(now)
         for place in self._places:
             if place.due_at is not None and now >= place.due_at and self._start(place):
                 return place.member
         return None
+
+    def _end_the_stuck(self, now: float) -> None:
+        """See whose event loop does not answer."""
+        if not self._stuck_after_s or (self._look_at is not None and now < self._look_at):
+            return
+        for place in self._places:
+            slot = place.member.slot
+            if not place.pid or place.is_stuck or self._board.state(slot) is not State.READY:
+                continue
+            # In this order: what it answers after it was asked is more than these.
+            verdict = place.patience.look(
+                now,
+                self._board.answers(slot),
+                partial(self._is_active, place),
+                partial(stands_still, place.pid),
+            )
+            if verdict is Verdict.ASK:
+                # A channel that is full has something to be taken already.
+                self._channels[slot].notify(Note(Word.ASKED, slot))
+            elif verdict is Verdict.STUCK:
+                self._abort(place, now)
+        is_idle = not any(place.patience.is_waiting for place in self._places)
+        self._look_at = now + (self._stuck_after_s if is_idle else self._look_every_s)
+
+    def _is_active(self, place: _Place) -> bool:
+        """Whether it may be stuck. One that has nothing to do is not to be woken."""
+        if self._board.sessions(place.member.slot):
+            return True
+        used = processor_time(place.pid)
+        return used is None or self._board.used_since(place.member.slot, used) > _IDLE
 
     def _say_ready(self) -> None:
         if self._ready is None or self._stopping_since is not None:
@@ -155,8 +210,10 @@ class Supervisor:
         if not pid:
             return
         place.pid = 0
+        place.kill_at = None
         slot, name = place.member.slot, place.member.name
         code = os.waitstatus_to_exitcode(status)
+        cause = _cause(code, is_stuck=place.is_stuck)
         self._board.set_state(slot, State.DOWN)
         if self._door is not None:
             note = Note(Word.DIED, slot, self._board.starts(slot))
@@ -164,7 +221,7 @@ class Supervisor:
         if self._stopping_since is not None:
             # One that has no handler yet when it is asked to end has nothing to clean up.
             if code not in (0, -signal.SIGTERM):
-                _log.error("%s (process %d) %s", _named(name), pid, _cause(code))
+                _log.error("%s (process %d) %s", _named(name), pid, cause)
                 self._status = 1
             return
         delay = place.backoff.died(now - place.started_at)
@@ -176,7 +233,7 @@ class Supervisor:
         again = f", for the {_ordinal(deaths)} time in a row" if deaths > 1 else ""
         _log.error(
             "%s (process %d) %s%s; its sessions are lost. Starting it again %s",
-            _named(name), pid, _cause(code), again, when,
+            _named(name), pid, cause, again, when,
         )  # fmt: skip
 
     # --- what to do ------------------------------------------------------------------------------
@@ -185,6 +242,8 @@ class Supervisor:
         """Fork a process. True in the new one."""
         place.due_at = None
         place.started_at = time.monotonic()
+        place.patience = Patience(self._stuck_after_s)
+        place.is_stuck = False
         self._board.begins(place.member.slot)
         # What arrives now is for whoever has set up its handlers.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -206,6 +265,17 @@ class Supervisor:
         heed((signal.SIGINT,), _heed)
         os.close(self._life)
         self._heard.close()
+
+    def _abort(self, place: _Place, now: float) -> None:
+        """End a process that is stuck; before, it says where its code is."""
+        _log.error(
+            "%s (process %d) has not answered for %.1f s. Ending it; the stacks of its threads "
+            "follow on standard error",
+            _named(place.member.name), place.pid, place.patience.waited_s,
+        )  # fmt: skip
+        place.is_stuck = True
+        place.kill_at = now + _ABORT_S
+        _send(place.pid, signal.SIGABRT)
 
     def _stop(self) -> None:
         if self._stopping_since is not None:
@@ -244,13 +314,15 @@ def _named(name: str) -> str:
     return f"The worker of {name}" if name.startswith("/") else f"The {name}"
 
 
-def _cause(code: int) -> str:
+def _cause(code: int, *, is_stuck: bool = False) -> str:
     if code >= 0:
         return f"ended by itself with status {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
+    if is_stuck:
+        return f"was ended by {name} because it was stuck"
     # The system does not say why it killed a process; this is what it does when memory is short.
     hint = " (is memory short?)" if -code == signal.SIGKILL else ""
     return f"was ended by {name}{hint}"

@@ -269,6 +269,13 @@ class Execution:
         "Log code that blocks an event loop for so long: that of async callbacks, or, where a host "
         "lends its own, the one that serves everybody; 0 never does.",
     )
+    stuck_after_ms: int = option(
+        "stuck-after",
+        _MILLISECONDS,
+        30_000,
+        "With --num-procs and --isolate, end and replace a process that has not answered for so "
+        "long, as when C code keeps its interpreter; 0 never does.",
+    )
     warn_long_turn_ms: int = option(
         "warn-long-turn",
         _MILLISECONDS,

@@ -7,21 +7,29 @@ So a fork begins with the handlers that were there before the server's.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import FrameType
 from typing import Any, TypeAlias
 
-__all__ = ("heed", "heeding")
+__all__ = ("heed", "heeding", "heeding_once")
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 #: What each of our handlers has replaced.
 _replaced: dict[tuple[int, Handler], Any] = {}
+#: Of signals that have the system's own action since another has been heard: our handler before.
+_lapsed: dict[int, Handler] = {}
+
+_SA_RESETHAND = 0x80000000
+#: Where ``_SigAction`` is what the C libraries of Linux have.
+_MACHINES = ("x86_64", "aarch64", "riscv64")
 
 
 #: ``mask``: the signals that a thread blocks, while it forks.
@@ -58,6 +66,57 @@ def heeding(numbers: Iterable[int], handler: Handler) -> Generator[None]:
             _replaced.pop((number, handler), None)
 
 
+@contextmanager
+def heeding_once(numbers: Iterable[int], handler: Handler) -> Generator[None]:
+    """Within, a handler hears the first of these signals. The next has the system's own action.
+
+    So it ends the process whatever Python does, also when C code keeps the interpreter. On Linux
+    that is so for a signal that comes twice even if the first could not be heard.
+    """
+    chosen = tuple(numbers)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for one in chosen:
+            _lapsed[one] = first
+            signal.signal(one, signal.SIG_DFL)
+        handler(number, frame)
+
+    try:
+        with heeding(chosen, first):
+            for number in chosen:
+                _lapse_when_sent(number)
+            yield
+    finally:
+        for number in chosen:
+            _lapsed.pop(number, None)
+
+
+class _SigAction(ctypes.Structure):
+    """Of sigaction(2)."""
+
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ubyte * 128),
+        ("flags", ctypes.c_uint),
+        ("restorer", ctypes.c_void_p),
+    )
+
+
+def _lapse_when_sent(number: int) -> None:
+    """Have the system go back to its own action when it has called the handler of C once.
+
+    Python's handlers run when the interpreter is free, which may be never.
+    """
+    if sys.platform != "linux" or os.uname().machine not in _MACHINES or sys.maxsize < 2**32:
+        return
+    with suppress(OSError, AttributeError):  # a C library that cannot be called
+        sigaction = ctypes.CDLL(None).sigaction
+        action = _SigAction()
+        if sigaction(number, None, ctypes.byref(action)) == 0:
+            action.flags |= _SA_RESETHAND
+            sigaction(number, ctypes.byref(action), None)
+
+
 @cache
 def _register() -> None:
     """Once."""
@@ -78,13 +137,14 @@ def _restore_mask() -> None:
 
 def _begin_afresh() -> None:
     for number in {number for number, _ in _replaced}:
-        handler: Any = signal.getsignal(number)
+        handler: Any = _lapsed.get(number) or signal.getsignal(number)
         while (number, handler) in _replaced:
             handler = _replaced[number, handler]
             signal.signal(number, handler)
     if _replaced:
         signal.set_wakeup_fd(-1)
         _replaced.clear()
+        _lapsed.clear()
     try:
         _restore_mask()
     except KeyboardInterrupt:  # of which nobody would hear from here: end as it would have

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -22,7 +21,7 @@ from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
 from hyperfocal.config import AsyncLoop, Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
-from hyperfocal.server.forked import heeding
+from hyperfocal.server.forked import heeding, heeding_once
 from hyperfocal.telemetry import LogSubscriber, Telemetry, log_failure, shown
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
@@ -224,17 +223,15 @@ class HttpServer(uvicorn.Server):
                 serving.cancel()  # an application's hook may take its time, or for ever
 
         def stop(number: int, frame: object) -> None:
-            # Runs between two instructions of whatever runs, so also when a callback is stuck.
             if self._exchange is not None and (asked or number == signal.SIGINT):
                 return  # whoever watches over the processes says so, and ends those that do not
-            if asked:
-                os.write(2, b"Stopping at once: asked for a second time\n")
-                os._exit(1)
             asked.append(number)
             self.should_exit = True
             loop.call_soon_threadsafe(end)
 
-        with heeding((signal.SIGINT, signal.SIGTERM), stop):
+        # Alone, nobody else ends it: the second signal has to, whatever keeps the first from it.
+        listening = heeding_once if self._exchange is None else heeding
+        with listening((signal.SIGINT, signal.SIGTERM), stop):
             try:
                 yield
             except asyncio.CancelledError:
