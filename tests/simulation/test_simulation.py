@@ -15,7 +15,7 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.world import failures, simulate
 
 #: Worlds that are lived through, and how many in one go.
-WORLDS, AT_ONCE = 2_000, 100
+WORLDS, AT_ONCE = 1_000, 50
 #: Worlds in which a mistake has to show.
 TRIES = 80
 

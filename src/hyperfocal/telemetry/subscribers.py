@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 
 from hyperfocal.telemetry.events import Event
@@ -28,14 +29,19 @@ class LogSubscriber:
 
 
 class Counters:
-    """Counts events by the name of their class, for the health endpoint and for tests."""
+    """Counts events by the name of their class, for the health endpoint and for tests.
+
+    Safe from any thread: ``_guard`` guards the counts.
+    """
 
     def __init__(self) -> None:
+        self._guard = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
-        self._counts[type(event).__name__] += 1
+        with self._guard:
+            self._counts[type(event).__name__] += 1
 
     def __getitem__(self, kind: type[Event]) -> int:
         """How many events of this class have been seen."""
@@ -43,4 +49,5 @@ class Counters:
 
     def as_dict(self) -> dict[str, int]:
         """All counts, by event name, sorted."""
-        return dict(sorted(self._counts.items()))
+        with self._guard:
+            return dict(sorted(self._counts.items()))
