@@ -225,6 +225,10 @@ class _Session:
     def has_turn(self) -> bool:
         return True
 
+    def record(self, event: DocumentPatchedEvent) -> bool:
+        self.changed(event)
+        return True
+
     def callback_added(self, callback: object) -> None: ...
 
     def callback_removed(self, callback: object) -> None: ...

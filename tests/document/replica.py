@@ -286,6 +286,11 @@ class Recorder:
     def changed(self, event: Any) -> None:
         self.changes.add(event)
 
+    def record(self, event: Any) -> bool:
+        if self.allowed:
+            self.changed(event)
+        return self.allowed
+
     def await_later(self, awaitable: Any) -> bool:
         return False
 

@@ -73,6 +73,10 @@ class _Log(list[Any]):
         self.append(("changed", self._event(event)))
         self.changes.add(event)
 
+    def record(self, event: Any) -> bool:
+        self.changed(event)
+        return True
+
     def callback_added(self, callback: Any) -> None: ...
 
     def callback_removed(self, callback: Any) -> None: ...

@@ -25,8 +25,11 @@ from bokeh.application.handlers import (
     ServerLifecycleHandler,
     code,
     code_runner,
+    lifecycle,
+    request_handler,
 )
 from bokeh.application.handlers.lifecycle import LifecycleHandler
+from bokeh.application.handlers.request_handler import RequestHandler
 from bokeh.core.has_props import HasProps, _default_resolver
 from bokeh.core.properties import Int
 from bokeh.core.property.descriptors import PropertyDescriptor
@@ -290,6 +293,21 @@ def test_session_hooks_of_bokehs_handlers_call_a_function_that_they_hold() -> No
         assert f"return self._{hook}(session_context)" in method
         method = inspect.getsource(getattr(DirectoryHandler, hook))
         assert f"return self._lifecycle_handler.{hook}(session_context)" in method
+
+
+def test_request_hooks_of_bokehs_handlers_are_where_we_look_for_them() -> None:
+    plain: Any = RequestHandler()
+    assert plain._process_request is request_handler._return_empty
+    assert "return self._process_request(request)" in inspect.getsource(
+        RequestHandler.process_request
+    )
+    assert "_request_handler" in inspect.getsource(DirectoryHandler.process_request)
+    watched: Any = LifecycleHandler()
+    assert watched._on_session_created is lifecycle._do_nothing
+
+
+def test_python_says_who_called_a_function() -> None:
+    assert sys._getframe(0).f_code.co_name == "test_python_says_who_called_a_function"
 
 
 def test_the_list_of_known_models_can_be_shortened() -> None:

@@ -142,6 +142,11 @@ class World:
     def changed(self, event: Any) -> None:
         self.note("changed", event)
 
+    def record(self, event: Any) -> bool:
+        if self.may:
+            self.changed(event)
+        return self.may
+
     def callback_added(self, callback: Any) -> None: ...
 
     def callback_removed(self, callback: Any) -> None: ...

@@ -201,7 +201,8 @@ class Connection:
         if begin + 3 <= len(frames):
             whole = self._decoder.feed_message(*frames[begin : begin + 3])
         if whole is not None:
-            return (whole if self._asks_for_turn(whole) else None), begin + 3
+            asks = whole.kind is Kind.PATCH_DOC or self._asks_for_turn(whole)
+            return (whole if asks else None), begin + 3
         last = min(len(frames), begin + _FRAMES_IN_A_ROW)
         for index in range(begin, last):
             message = self._decoder.feed(frames[index])

@@ -18,7 +18,7 @@ from bokeh.document.events import (
 from bokeh.model import Model
 
 from hyperfocal.document.changes import keep_payload
-from hyperfocal.document.curdoc import current_document, is_current
+from hyperfocal.document.curdoc import current_document, current_entries, is_current
 from hyperfocal.errors import OutsideTurnError, SessionGoneError
 
 __all__ = ("ChangeSink", "RecordingCallbackManager")
@@ -37,6 +37,13 @@ class ChangeSink(Protocol):
 
     def changed(self, event: DocumentPatchedEvent) -> None:
         """The document has changed; called in the order of changes."""
+        ...
+
+    def record(self, event: DocumentPatchedEvent) -> bool:
+        """``changed``, where the calling code may change the document; else False, and no more.
+
+        For events that carry nothing that the application may change before they are said.
+        """
         ...
 
     def await_later(self, awaitable: Coroutine[Any, Any, Any]) -> bool:
@@ -143,7 +150,8 @@ class RecordingCallbackManager(DocumentCallbackManager):
             or document is None
             or self._hold is not None
             or attr == "name"  # documents find models by it
-            or not is_current(document)
+            or not (entries := current_entries())
+            or entries[-1]() is not document
         ):
             model.trigger(attr, old, new, None, setter)
             return
@@ -187,9 +195,8 @@ class RecordingCallbackManager(DocumentCallbackManager):
         old: Any,
         new: Any,
     ) -> None:
-        if not sink.may_change():
+        if not sink.record(event):
             raise OutsideTurnError(_what(event))
-        sink.changed(event)
         try:
             for callback in model._callbacks.get(attr) or ():
                 callback(attr, old, new)

@@ -20,10 +20,14 @@ from bokeh.document.locking import UnlockedDocumentProxy
 
 __all__ = (
     "current_document",
+    "current_entries",
     "enter_document",
+    "enter_entries",
+    "entries_of",
     "here",
     "is_current",
     "leave_document",
+    "leave_entries",
     "no_document",
     "unlocked",
 )
@@ -77,6 +81,17 @@ def _install() -> None:
 
 
 _install()
+
+
+#: The stack of documents as it is here; the innermost, a weak reference, is last.
+current_entries = _stack.get
+#: Make a stack that ``entries_of`` gave the one that counts, and undo that in the same context.
+enter_entries, leave_entries = _stack.set, _stack.reset
+
+
+def entries_of(document: Document) -> tuple[_Entry, ...]:
+    """The stack with which ``curdoc()`` is this document."""
+    return (weakref.ref(document),)
 
 
 def is_current(document: Document) -> bool:

@@ -24,7 +24,7 @@ from hyperfocal.session.callbacks import SessionCallbacks
 from hyperfocal.session.expiry import ExpiryRules
 from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.presence import Presence
-from hyperfocal.session.turn import Turn, current_turn
+from hyperfocal.session.turn import Turn, current_reference
 from hyperfocal.session.turns import TurnCall, Turns
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
 from hyperfocal.wire import MessageIds
@@ -353,10 +353,20 @@ class Session:
     def may_change(self) -> bool:
         """Whether the calling code may change the document: it belongs to the turn that runs."""
         turns = self.turns
-        turn = turns.now
-        if turn is not None and turn is current_turn():
-            return True
         return turns.has_turn() or (not self._callbacks.unlocked and turns.is_excused())
+
+    def record(self, event: DocumentPatchedEvent) -> bool:
+        """See ``ChangeSink``."""
+        turn, reference = self.turns.now, current_reference()
+        if (turn is None or reference is None or reference() is not turn) and (
+            not self.may_change()
+        ):
+            return False
+        if self._lifetime is not Lifetime.BUILDING:
+            self.publisher.changes.append(event)
+            if turn is not None and turn.progress is not None:
+                turn.progress.changed()
+        return True
 
     def has_turn(self) -> bool:
         """Whether the calling code belongs to the turn that runs, and shows it by its context."""

@@ -12,11 +12,11 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from hyperfocal.clock import TimerHandle
-from hyperfocal.document import Document, Model, enter_document, leave_document
+from hyperfocal.document import Document, Model, enter_entries, leave_entries
 from hyperfocal.engine import frame_of
 from hyperfocal.publishing import Progress
 
-__all__ = ("Turn", "TurnHost", "current_turn", "no_turn", "turns_around")
+__all__ = ("Turn", "TurnHost", "current_reference", "current_turn", "no_turn", "turns_around")
 
 #: Held weakly: tasks that outlive a turn keep its context, and must not keep its session.
 _current: ContextVar[weakref.ReferenceType[Turn] | None] = ContextVar(
@@ -24,6 +24,10 @@ _current: ContextVar[weakref.ReferenceType[Turn] | None] = ContextVar(
 )
 
 _NOBODY: frozenset[Model] = frozenset()
+
+
+#: The turn in which the calling code runs, or which started the task it runs in, as a reference.
+current_reference = _current.get
 
 
 def current_turn() -> Turn | None:
@@ -88,6 +92,7 @@ class Turn:
 
     __slots__ = (
         "__weakref__",
+        "_entries",
         "_host",
         "_tokens",
         "awaited",
@@ -102,8 +107,11 @@ class Turn:
         "warning",
     )
 
-    def __init__(self, host: TurnHost, document: Document, originator: object | None) -> None:
+    def __init__(
+        self, host: TurnHost, document: Document, entries: Any, originator: object | None
+    ) -> None:
         self._host = host
+        self._entries = entries  # of the document: see ``entries_of``
         self.document = document
         self.originator = originator
         self.defined = _NOBODY
@@ -119,10 +127,7 @@ class Turn:
     def enter(self) -> None:
         """Make the calling context and thread the one that holds the document."""
         self.outer = _current.get()
-        self._tokens = (
-            enter_document(self.document),
-            _current.set(weakref.ref(self)),
-        )
+        self._tokens = enter_entries(self._entries), _current.set(weakref.ref(self))
         self.thread = threading.get_ident()
 
     def leave(self) -> None:
@@ -131,18 +136,18 @@ class Turn:
             document, turn = self._tokens
             self._tokens = None
             _current.reset(turn)
-            leave_document(document)
+            leave_entries(document)
 
     def visit(self) -> tuple[Token[Any], Token[Any]]:
         """Make the calling context one of the turn, too, while its holder waits."""
-        return enter_document(self.document), _current.set(weakref.ref(self))
+        return enter_entries(self._entries), _current.set(weakref.ref(self))
 
     @staticmethod
     def end_visit(visit: tuple[Token[Any], Token[Any]]) -> None:
         """Undo ``visit``, in the same context."""
         document, turn = visit
         _current.reset(turn)
-        leave_document(document)
+        leave_entries(document)
 
     def frame(self) -> FrameType | None:
         """Where the code that runs in it is at the moment, as far as that is to be seen."""

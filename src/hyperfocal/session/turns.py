@@ -9,7 +9,7 @@ from contextvars import Context, copy_context
 from typing import Any, TypeAlias, TypeVar
 
 from hyperfocal.clock import Clock, TimerHandle
-from hyperfocal.document import Document
+from hyperfocal.document import Document, entries_of
 from hyperfocal.engine import Coroutines, Engine, Mailbox, Outcome, Owner, ThreadLoop
 from hyperfocal.errors import SessionGoneError, TurnReentryError
 from hyperfocal.publishing import Progress, Publisher
@@ -69,6 +69,7 @@ class Turns:
         self.now: Turn | None = None
         self.closed = False
         self._document = document
+        self._entries = entries_of(document)
         self._publisher = publisher
         self._clock = clock
         self._told_lasting = lasting
@@ -118,7 +119,7 @@ class Turns:
             if gone is not None:
                 gone()
             return False
-        turn = self._begin(originator)
+        self.now = turn = Turn(self, self._document, self._entries, originator)
         rest: Coroutine[Any, Any, None] | None = None
         if context is None:
             context = self._context
@@ -341,7 +342,7 @@ class Turns:
     # --- of turns: see TurnHost ------------------------------------------------------------------
 
     def _begin(self, originator: object | None) -> Turn:
-        self.now = turn = Turn(self, self._document, originator)
+        self.now = turn = Turn(self, self._document, self._entries, originator)
         return turn
 
     def flush(self, turn: Turn) -> None:
