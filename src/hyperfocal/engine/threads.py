@@ -8,10 +8,12 @@ What threads share, and what guards it:
 
 * The queue and the workers: ``Crew._guard``.
 * The jobs of a mailbox: its own guard.
-* ``_is_looking``, ``_keepers``, ``_switch_s``: ``TurnThreads._guard``. ``_to_wake`` belongs to the
-  I/O loop.
+* ``_is_looking``, ``_keepers`` and their jobs, ``_is_hasty``: ``TurnThreads._guard``.
+  ``_to_wake`` belongs to the I/O loop.
 * ``_sinks``: a deque, of which each thread takes from one end. ``_is_told`` is set by whoever
   tells the I/O loop, and reset there before it looks at the sinks; to tell it twice does no harm.
+* The switch interval of the interpreter: ``_Haste._guard``, which may be taken while
+  ``TurnThreads._guard`` is held.
 * A worker's waker: a lock that is taken; whoever has it from the crew lets it go once.
 
 Order: ``Crew._guard`` may be taken while ``TurnThreads._guard`` is held; of others none is taken
@@ -50,6 +52,8 @@ _COLLECT_S = 0.0005
 #: job that was overtaken. Always, it would cost a twentieth of the throughput.
 _SWITCH_S = 0.0002
 
+_WRITE_FAILED = "Writing to a client failed; this is a mistake of Hyperfocal's"
+
 #: What an event loop calls when it begins to run in a thread.
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
 _get_running_loop: Any = events._get_running_loop  # pyright: ignore[reportPrivateUsage]
@@ -66,6 +70,33 @@ def _count_process() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count_process)
+
+
+class _Haste:
+    """The interpreter's switch interval, which all engines of the process share."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._count = 0
+        self._before = 0.0
+
+    def begin(self) -> None:
+        """An engine has a job that was overtaken."""
+        with self._guard:
+            self._count += 1
+            if self._count == 1:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(_SWITCH_S, self._before))
+
+    def end(self) -> None:
+        """It has none any more."""
+        with self._guard:
+            self._count -= 1
+            if not self._count:
+                sys.setswitchinterval(self._before)
+
+
+_haste = _Haste()
 
 
 class Sink(Protocol):
@@ -96,12 +127,13 @@ class _Thread(Worker):
 class Keeper:
     """A thread that has a mailbox for itself; whose job comes next it is told by ``waker``."""
 
-    __slots__ = ("ended", "mailbox", "waker", "worker")
+    __slots__ = ("ended", "jobs", "mailbox", "waker", "worker")
 
     def __init__(self, mailbox: Mailbox, worker: _Thread) -> None:
         self.mailbox = mailbox
         self.worker = worker
         self.waker = threading.Semaphore(0)
+        self.jobs = 0  # that are to be run
         self.ended = False
 
 
@@ -141,7 +173,8 @@ class TurnThreads:
         self._is_told = False
         self._is_collecting_here = False
         self._local = threading.local()
-        self._switch_s: float | None = None  # the interval before a job was overtaken
+        self._is_hasty = False  # it has asked for a short switch interval
+        self._is_short = False  # it was said that there are no more threads to be had
         self._closed = False
         #: Set when code runs; whoever waits for that clears it.
         self.stirred = threading.Event()
@@ -168,9 +201,14 @@ class TurnThreads:
     def ready(self, mailbox: Mailbox) -> None:
         """See ``mailbox.Scheduler``."""
         if mailbox.keeper is not None:
-            self._keepers[mailbox].waker.release()
-            self._look_later()
-            return
+            with self._guard:
+                keeper = self._keepers.get(mailbox)
+                if keeper is not None:
+                    keeper.jobs += 1
+                    keeper.waker.release()
+            if keeper is not None:
+                self._look_later()
+                return
         worker = self._crew.add(mailbox)
         if worker is not None:
             if _get_running_loop() is self._loop:
@@ -193,9 +231,17 @@ class TurnThreads:
     def _wake(self, worker: _Thread) -> None:
         if not worker.ident:
             worker.ident = -1
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no more; each look tries again
+                self._crew.discard(worker)
+                if not self._is_short:
+                    self._is_short = True
+                    _log.error("The system gives the server no more threads: %s", error)
+                return
         worker.waker.release()
 
     # --- looks, on the I/O loop ------------------------------------------------------------------
@@ -214,15 +260,18 @@ class TurnThreads:
                 self._loop.call_soon_threadsafe(self._loop.call_later, LOOK_S, self._look)
 
     def _look(self) -> None:
+        with self._guard:
+            self._is_looking = False  # what comes from now on needs another look
         now = _monotonic()
         for worker in self._crew.look(now):
             self._wake(worker)
         if self._sinks:  # replies must not wait behind a job that is stuck
             self._write_all()
-        if self._switch_s is None and self._crew.overtaken:
+        if not self._is_hasty and self._crew.overtaken:
             with self._guard:
-                self._switch_s = sys.getswitchinterval()
-                sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
+                if not self._closed:
+                    self._is_hasty = True
+                    _haste.begin()
         lasting, is_needed = self._crew.found_lasting(now, LASTING_S)
         for keeper in self._kept():
             worker = keeper.worker
@@ -232,8 +281,6 @@ class TurnThreads:
                     lasting.append(keeper.mailbox)
                 else:
                     is_needed = True
-        with self._guard:
-            self._is_looking = False
         for mailbox in lasting:
             mailbox.on_lasting()
         if is_needed:
@@ -244,10 +291,9 @@ class TurnThreads:
 
     def _restore_switch_interval(self) -> None:
         with self._guard:
-            before = self._switch_s
-            if before is not None and not self._crew.overtaken:
-                self._switch_s = None
-                sys.setswitchinterval(before)
+            if self._is_hasty and (self._closed or not self._crew.overtaken):
+                self._is_hasty = False
+                _haste.end()
 
     # --- the threads -----------------------------------------------------------------------------
 
@@ -266,7 +312,7 @@ class TurnThreads:
         while True:
             now = _monotonic()
             mailbox = crew.next(me, now)
-            if self._switch_s is not None:
+            if self._is_hasty:
                 self._restore_switch_interval()
             if sinks:
                 if mailbox is None or now - collected_at > _COLLECT_S:
@@ -340,14 +386,16 @@ class TurnThreads:
             if self._sinks:
                 self._write_here()
             keeper.waker.acquire()
-            if keeper.ended:
-                break
+            with self._guard:
+                if keeper.jobs:
+                    keeper.jobs -= 1
+                else:  # only who has ended wakes us without a job
+                    self._keepers.pop(mailbox, None)
+                    mailbox.keeper = None
+                    return
             worker.since, worker.told = _monotonic(), False
             worker.mailbox = mailbox
             self._run(mailbox, directories, process)
-        with self._guard:
-            self._keepers.pop(mailbox, None)
-            mailbox.keeper = None
 
     # --- what is written -------------------------------------------------------------------------
 
@@ -375,7 +423,12 @@ class TurnThreads:
                 sink = sinks.popleft()
             except IndexError:
                 break
-            if not sink.write_collected():
+            try:
+                is_written = sink.write_collected()
+            except Exception:
+                _log.exception(_WRITE_FAILED)
+                continue
+            if not is_written:
                 rest.append(sink)
         if rest and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -390,7 +443,7 @@ class TurnThreads:
                 sink = sinks.popleft()
             except IndexError:
                 break
-            sink.write_on_loop()
+            _write_one(sink)
 
     # --- for people ------------------------------------------------------------------------------
 
@@ -407,4 +460,11 @@ class TurnThreads:
 
 def _write_on_loop(sinks: list[Sink]) -> None:
     for sink in sinks:
+        _write_one(sink)
+
+
+def _write_one(sink: Sink) -> None:
+    try:
         sink.write_on_loop()
+    except Exception:  # the others' replies are not to be lost
+        _log.exception(_WRITE_FAILED)
