@@ -101,3 +101,21 @@ async def test_who_does_not_wait_any_more_keeps_no_place(in_the_moment_it_is_giv
     assert last.runs
     last.may_end.set()
     await last.task
+
+
+async def test_who_is_cancelled_in_the_moment_in_which_a_slot_is_free_has_none_to_give() -> None:
+    builds = Builds(1, 10)
+    first, second = await started(builds, "a1", "a2")
+    first.task.cancel()
+    await settle()
+    assert second.runs
+    (third,) = await started(builds, "a3")
+    third.task.cancel()  # it waits, and has not heard of that when the slot is free
+    second.task.cancel()
+    results = await asyncio.gather(second.task, third.task, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+    (fourth, fifth) = await started(builds, "a4", "a5")
+    assert [fourth.runs, fifth.runs] == [True, False]
+    for one in (fourth, fifth):
+        one.may_end.set()
+    await asyncio.gather(fourth.task, fifth.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import sys
 import threading
@@ -318,3 +319,114 @@ def test_an_engine_names_its_loops_before_anything_runs() -> None:
         engine.close()
 
     asyncio.run(main())
+
+
+async def test_what_was_posted_before_a_thread_of_its_own_ends_is_still_run() -> None:
+    async with threaded() as engine:
+        mine = engine.mailbox(Owner())
+        await engine.call_in(mine, lambda: engine.keep_thread(mine))
+        gate = Gate()
+        calls = [asyncio.ensure_future(engine.call_in(mine, gate))]
+        calls += [asyncio.ensure_future(engine.call_in(mine, lambda: None)) for _ in range(5)]
+        await gate.until_begun()
+        engine.end_keeping(mine)
+        gate.may_end.set()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*calls)
+        await until(lambda: mine.keeper is None)
+        assert await asyncio.wait_for(engine.call_in(mine, lambda: "served"), 5) == "served"
+
+
+async def test_a_job_that_comes_in_the_midst_of_a_look_is_looked_at() -> None:
+    async with threaded() as engine:
+        await engine.call(Owner(), lambda: None)
+        crew = engine._threads._crew
+        await until(lambda: not engine._threads._is_looking)
+        found, stuck, others = crew.found_lasting, Gate(), engine.mailbox(Owner())
+        served = threading.Event()
+
+        def serve() -> None:
+            served.set()
+            others.release()
+
+        def post() -> None:
+            stuck_in = engine.mailbox(Owner())
+
+            def job() -> None:
+                stuck()
+                stuck_in.release()
+
+            stuck_in.post(job)
+            others.post(serve)
+
+        def meanwhile(now: float, seconds: float) -> tuple[list[Mailbox], bool]:
+            result = found(now, seconds)
+            crew.found_lasting = found  # type: ignore[method-assign]
+            thread = threading.Thread(target=post)
+            thread.start()
+            thread.join()
+            return result
+
+        crew.found_lasting = meanwhile  # type: ignore[method-assign]
+        engine._threads._is_looking = True
+        engine._threads._look()
+        await until(served.is_set)
+        stuck.may_end.set()
+
+
+async def test_a_thread_that_cannot_be_started_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = _thread.start_new_thread
+    fails = [True] * 5
+
+    def start(*arguments: Any) -> int:
+        if fails:
+            fails.pop()
+            raise RuntimeError("can't start new thread")
+        return started(*arguments)
+
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    async with threaded() as engine:
+        assert await asyncio.wait_for(engine.call(Owner(), lambda: "served"), 5) == "served"
+        assert not fails
+        assert caplog.text.count("can't start new thread") == 1
+
+
+async def test_a_sink_that_fails_takes_no_thread_along(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Socket):
+        def write_collected(self) -> bool:
+            raise ZeroDivisionError("broken")
+
+        write_on_loop = write_collected  # type: ignore[assignment]
+
+    async with threaded() as engine:
+        for _ in range(3):
+            good = Socket(can_be_written=True)
+            await engine.call(Owner(), lambda: engine.collect(Broken(can_be_written=True)))
+            await engine.call(Owner(), lambda good=good: engine.collect(good))  # type: ignore[misc]
+            await until(lambda good=good: good.written or good.on_loop)  # type: ignore[misc]
+        engine.collect(Broken(can_be_written=True))
+        engine.collect(good)
+        await until(lambda: good.on_loop)
+    assert "broken" in caplog.text
+
+
+async def test_two_engines_leave_the_interpreter_as_it_was() -> None:
+    before = sys.getswitchinterval()
+    async with threaded() as first, threaded() as second:
+        for engines in ((first, second), (second, first)):
+            gates = [Gate(), Gate()]
+            calls = []
+            for engine, gate in zip(engines, gates, strict=True):
+                calls.append(asyncio.ensure_future(engine.call(Owner(), gate)))
+                await gate.until_begun()
+                await engine.call(Owner(), lambda: None)
+                await until(lambda engine=engine: engine._threads._crew.overtaken)  # type: ignore[misc]
+                await until(lambda: sys.getswitchinterval() < before)
+            await asyncio.sleep(0.02)
+            for engine, gate, call in zip(engines, gates, calls, strict=True):
+                gate.may_end.set()
+                await call
+                await engine.call(Owner(), lambda: None)
+            await until(lambda: sys.getswitchinterval() == before)

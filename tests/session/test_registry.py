@@ -7,7 +7,7 @@ import pytest
 
 from hyperfocal.clock import SystemClock
 from hyperfocal.document import new_document
-from hyperfocal.session import Session, SessionRegistry
+from hyperfocal.session import Session, SessionRegistry, registry
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing.clock import settle
 
@@ -133,6 +133,17 @@ async def test_close_waits_for_builds_and_discards_everything() -> None:
     assert [why for _, why in bench.destroyed] == ["shutdown"]
     assert (await waiting).id == "a"
     assert len(bench.registry) == 0
+
+
+async def test_close_calls_builds_off_that_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_BUILDS_END_S", 0.01)
+    bench = Bench()
+    waiting = asyncio.create_task(bench.registry.get_or_create("a", bench.build))
+    await settle()
+    await asyncio.wait_for(bench.registry.close("the end"), 5)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not bench.registry.knows("a")
 
 
 async def test_a_session_that_takes_its_time_to_go_delays_no_other(

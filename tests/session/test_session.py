@@ -537,6 +537,21 @@ async def test_it_is_never_due_while_a_turn_runs() -> None:
     assert bench.session.is_due(bench.clock.monotonic() + 10_000)
 
 
+async def test_turns_that_follow_each_other_closely_do_not_keep_it_for_ever() -> None:
+    bench = Bench()
+    later = bench.clock.monotonic() + 10_000
+    async with bench.session.turn():
+        assert not bench.session.is_due(later)
+        assert not bench.session.is_due(later)  # the same turn goes on
+    async with bench.session.turn():
+        peer = bench.peer()
+        assert not bench.session.is_due(later)  # somebody is there
+        bench.session.detach(peer, lost=False)
+        assert not bench.session.is_due(later)
+    async with bench.session.turn():
+        assert bench.session.is_due(later)
+
+
 async def test_blocking_and_requesting_expiration() -> None:
     bench = Bench()
     bench.session.block_expiration()

@@ -547,3 +547,28 @@ async def test_a_thread_that_async_code_starts_is_not_encoded_by_another(
     assert encoders
     assert threading.get_ident() not in encoders
     assert peer.told == [["1"], ["2"]]
+
+
+async def test_a_caller_that_goes_before_its_coroutine_has_begun_leaves_the_document_free(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
+    gate = Gate()
+    begun: list[str] = []
+
+    async def rest() -> None:
+        begun.append("rest")
+
+    def slow(document: object) -> Any:
+        gate()
+        return rest()
+
+    caller = asyncio.ensure_future(bench.session.with_locked_document(slow))
+    await gate.until_begun()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    gate.may_end.set()
+    async with asyncio.timeout(5):
+        assert await bench.session.with_locked_document(lambda _: "free") == "free"
+    assert not begun

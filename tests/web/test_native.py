@@ -18,6 +18,7 @@ from hyperfocal.contexts import ApplicationContext
 from hyperfocal.session import Session
 from hyperfocal.telemetry import ConnectionClosed, OutboxOverflowed, Telemetry
 from hyperfocal.testing.clock import settle
+from hyperfocal.web import native
 from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.native import NativeTransport
 from hyperfocal.web.transport import MOST_READS
@@ -246,6 +247,29 @@ async def test_what_a_full_socket_does_not_take_waits_in_order() -> None:
         client.socket.drain()
         (last,) = client.told()
         assert [one.reqid for one in last] == ["c2", "c3"]
+
+
+@pytest.mark.parametrize("by_peer", [False, True])
+async def test_a_close_comes_behind_the_rest_of_what_a_thread_has_begun_to_write(
+    monkeypatch: pytest.MonkeyPatch, by_peer: bool
+) -> None:
+    async with joined() as client:
+
+        def send(fd: int, data: bytes, size: int, flags: int) -> int:
+            client.socket.write(data[:5])
+            return 5
+
+        monkeypatch.setattr(native, "_c_send", send)
+        client.protocol._fd = 1
+        client.protocol._outbox.offer(tuple(encode(Kind.OK, "{}", msgid="o", reqid="r")))
+        assert client.protocol.write_collected()
+        if by_peer:
+            client.socket.receive(close(1000))
+        else:
+            client.protocol.shutdown()
+        await settle()
+        frames = [one.opcode for found in client.socket.heard() for one in found]
+        assert frames == [Opcode.TEXT] * 3 + [Opcode.CLOSE]
 
 
 async def test_past_its_bound_a_full_outbox_ends_the_connection_with_1013() -> None:

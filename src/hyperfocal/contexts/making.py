@@ -167,7 +167,7 @@ class SessionMaker:
             try:
                 await asyncio.wait({building}, timeout=limit_ms / 1000 if limit_ms else None)
             finally:
-                if not building.done():
+                if not building.done() or building.cancelled():
                     # The thread is left alone with the document, which nobody gets any more.
                     session.turns.closed = True
                     building.cancel()

@@ -76,7 +76,7 @@ class Builds:
         except asyncio.CancelledError:
             if entry in self._waiting:
                 self._waiting.remove(entry)
-            else:  # the slot was given to us in the moment in which we were cancelled
+            elif not entry[2].cancelled():  # it was given to us just before we were cancelled
                 self._free([url])
             raise
 

@@ -196,6 +196,16 @@ class Crew(Generic[W]):
                 self._taking -= 1
             return self._enlist() if self._ready and not self._taking else None
 
+    def discard(self, worker: W) -> None:
+        """A worker that has never run cannot be started."""
+        with self._guard:
+            self._workers.remove(worker)
+            if worker in self._idle:
+                self._idle.remove(worker)
+            if worker.taking:
+                worker.taking = False
+                self._taking -= 1
+
     def _enlist(self) -> W | None:
         """One more taker; ``None`` if there may be no more threads."""
         if self._idle:

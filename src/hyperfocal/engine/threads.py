@@ -8,10 +8,12 @@ What threads share, and what guards it:
 
 * The queue and the workers: ``Crew._guard``.
 * The jobs of a mailbox: its own guard.
-* ``_is_looking``, ``_keepers``, ``_switch_s``: ``TurnThreads._guard``. ``_to_wake`` belongs to the
-  I/O loop.
+* ``_is_looking``, ``_keepers`` and their jobs, ``_is_hasty``: ``TurnThreads._guard``.
+  ``_to_wake`` belongs to the I/O loop.
 * ``_sinks``: a deque, of which each thread takes from one end. ``_is_told`` is set by whoever
   tells the I/O loop, and reset there before it looks at the sinks; to tell it twice does no harm.
+* The switch interval of the interpreter: ``_Haste._guard``, which may be taken while
+  ``TurnThreads._guard`` is held.
 * A worker's waker: a lock that is taken; whoever has it from the crew lets it go once.
 
 Order: ``Crew._guard`` may be taken while ``TurnThreads._guard`` is held; of others none is taken
@@ -54,6 +56,8 @@ _SWITCH_S = 0.0002
 #: Idle threads that there should be.
 _RESERVE = 3
 
+_WRITE_FAILED = "Writing to a client failed; this is a mistake of Hyperfocal's"
+
 #: What an event loop calls when it begins to run in a thread.
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
 _get_running_loop: Any = events._get_running_loop  # pyright: ignore[reportPrivateUsage]
@@ -70,6 +74,33 @@ def _count_process() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count_process)
+
+
+class _Haste:
+    """The interpreter's switch interval, which all engines of the process share."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._count = 0
+        self._before = 0.0
+
+    def begin(self) -> None:
+        """An engine has a job that was overtaken."""
+        with self._guard:
+            self._count += 1
+            if self._count == 1:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(_SWITCH_S, self._before))
+
+    def end(self) -> None:
+        """It has none any more."""
+        with self._guard:
+            self._count -= 1
+            if not self._count:
+                sys.setswitchinterval(self._before)
+
+
+_haste = _Haste()
 
 
 class Sink(Protocol):
@@ -100,13 +131,13 @@ class _Thread(Worker):
 class Keeper:
     """A thread that has a mailbox for itself; whose job comes next it is told by ``waker``."""
 
-    __slots__ = ("ended", "mailbox", "waker", "worker")
+    __slots__ = ("jobs", "mailbox", "waker", "worker")
 
     def __init__(self, mailbox: Mailbox, worker: _Thread) -> None:
         self.mailbox = mailbox
         self.worker = worker
         self.waker = threading.Semaphore(0)
-        self.ended = False
+        self.jobs = 0  # that are to be run
 
 
 def _cpu_s(worker: _Thread | None) -> float:
@@ -145,12 +176,12 @@ class TurnThreads:
         self._is_told = False
         self._is_collecting_here = False
         self._local = threading.local()
-        self._switch_s: float | None = None  # the interval before a job was overtaken
+        self._is_hasty = False  # it has asked for a short switch interval
+        self._is_short = False  # it was said that there are no more threads to be had
         self._watched: int | None = None  # the clock of the thread of async code
         self._watched_at = (0.0, 0.0)  # what it showed at the latest look, and when that was
-        self._is_computing = (
-            False  # that thread has hardly done anything else since the look before
-        )
+        #: That thread has hardly done anything but compute since the look before.
+        self._is_computing = False
         self._closed = False
         #: Set when code runs; whoever waits for that clears it.
         self.stirred = threading.Event()
@@ -183,9 +214,14 @@ class TurnThreads:
     def ready(self, mailbox: Mailbox) -> None:
         """See ``mailbox.Scheduler``."""
         if mailbox.keeper is not None:
-            self._keepers[mailbox].waker.release()
-            self._look_later()
-            return
+            with self._guard:
+                keeper = self._keepers.get(mailbox)
+                if keeper is not None:
+                    keeper.jobs += 1
+                    keeper.waker.release()
+            if keeper is not None:
+                self._look_later()
+                return
         worker = self._crew.add(mailbox)
         if worker is not None:
             if _get_running_loop() is self._loop:
@@ -206,14 +242,23 @@ class TurnThreads:
             self._wake(worker)
 
     def _wake(self, worker: _Thread) -> None:
-        self._begin(worker)
-        worker.waker.release()
+        if self._begin(worker):
+            worker.waker.release()
 
-    def _begin(self, worker: _Thread) -> None:
+    def _begin(self, worker: _Thread) -> bool:
+        """Have its thread; False: the system gives none."""
         if not worker.ident:
             worker.ident = -1
             # Thread.start would wait until it runs, for as long as others have the interpreter.
-            _thread.start_new_thread(self._work, (worker,))
+            try:
+                _thread.start_new_thread(self._work, (worker,))
+            except RuntimeError as error:  # the system has no more; each look tries again
+                self._crew.discard(worker)
+                if not self._is_short:
+                    self._is_short = True
+                    _log.error("The system gives the server no more threads: %s", error)
+                return False
+        return True
 
     def _reserve(self) -> None:
         """Begin threads for takeovers to come."""
@@ -236,13 +281,16 @@ class TurnThreads:
                 self._loop.call_soon_threadsafe(self._loop.call_later, LOOK_S, self._look)
 
     def _look(self) -> None:
+        with self._guard:
+            self._is_looking = False  # what comes from now on needs another look
         now = _monotonic()
         workers = self._crew.look(now)
         self._look_at_loop(now)
-        if self._switch_s is None and (self._is_computing or self._crew.overtaken):
+        if not self._is_hasty and (self._is_computing or self._crew.overtaken):
             with self._guard:
-                self._switch_s = sys.getswitchinterval()
-                sys.setswitchinterval(min(_SWITCH_S, self._switch_s))
+                if not self._closed:
+                    self._is_hasty = True
+                    _haste.begin()
         for worker in workers:
             self._wake(worker)
         if workers:
@@ -258,8 +306,6 @@ class TurnThreads:
                     lasting.append(keeper.mailbox)
                 else:
                     is_needed = True
-        with self._guard:
-            self._is_looking = False
         for mailbox in lasting:
             mailbox.on_lasting()
         if is_needed:
@@ -276,15 +322,15 @@ class TurnThreads:
         self._watched_at = cpu_s, now
         took = now - looked
         self._is_computing = took < 10 * LOOK_S and cpu_s - used > 0.3 * took
-        if self._switch_s is not None:
+        if self._is_hasty:
             self._restore_switch_interval()
 
     def _restore_switch_interval(self) -> None:
         with self._guard:
-            before = self._switch_s
-            if before is not None and not self._is_computing and not self._crew.overtaken:
-                self._switch_s = None
-                sys.setswitchinterval(before)
+            is_needed = not self._closed and (self._is_computing or self._crew.overtaken)
+            if self._is_hasty and not is_needed:
+                self._is_hasty = False
+                _haste.end()
 
     # --- the threads -----------------------------------------------------------------------------
 
@@ -299,13 +345,12 @@ class TurnThreads:
         _set_running_loop(self._seen)
         self._local.worker = me
         crew, sinks = self._crew, self._sinks
-        local = directories.local
         collected_at = 0.0
         me.waker.acquire()  # let go by who has started us
         while True:
             now = _monotonic()
             mailbox = crew.next(me, now)
-            if self._switch_s is not None:
+            if self._is_hasty:
                 self._restore_switch_interval()
             if sinks:
                 if mailbox is None or now - collected_at > _COLLECT_S:
@@ -316,16 +361,7 @@ class TurnThreads:
             if mailbox is None:
                 me.waker.acquire()
                 continue
-            if mailbox.directory is not None:
-                directories.enter(mailbox)
-            try:
-                mailbox.take()()
-            except BaseException:
-                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
-            if _process[0] != process:  # a child that the job has forked, and let come back
-                os._exit(0)
-            if local.moved:
-                directories.leave(mailbox)
+            self._run(mailbox, directories, process)
             if mailbox.keeper is not None:
                 keeper = self._keepers.get(mailbox)
                 if keeper is not None and keeper.worker is me:
@@ -333,6 +369,19 @@ class TurnThreads:
                     self._keep(keeper, directories, process)
                     return
             del mailbox  # a thread that waits keeps nobody's document alive
+
+    @staticmethod
+    def _run(mailbox: Mailbox, directories: Directories, process: int) -> None:
+        if mailbox.directory is not None:
+            directories.enter(mailbox)
+        try:
+            mailbox.take()()
+        except BaseException:
+            _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
+        if _process[0] != process:  # a child that the job has forked, and let come back from it
+            os._exit(0)
+        if directories.local.moved:
+            directories.leave(mailbox)
 
     def keep_thread(self, mailbox: Mailbox) -> None:
         """Have the calling thread run the jobs of this mailbox from now on, and no others.
@@ -365,34 +414,26 @@ class TurnThreads:
         with self._guard:
             keeper = self._keepers.get(mailbox)
         if keeper is not None:
-            keeper.ended = True
             keeper.waker.release()
 
     def _keep(self, keeper: Keeper, directories: Directories, process: int) -> None:
         """Run the jobs of one mailbox, in its own thread, until it has ended."""
-        worker, mailbox, local = keeper.worker, keeper.mailbox, directories.local
+        worker, mailbox = keeper.worker, keeper.mailbox
         while True:
             worker.mailbox = None
             if self._sinks:
                 self._write_here()
             keeper.waker.acquire()
-            if keeper.ended:
-                break
+            with self._guard:
+                if keeper.jobs:
+                    keeper.jobs -= 1
+                else:  # only who has ended wakes us without a job
+                    self._keepers.pop(mailbox, None)
+                    mailbox.keeper = None
+                    return
             worker.since, worker.told = _monotonic(), False
             worker.mailbox = mailbox
-            if mailbox.directory is not None:
-                directories.enter(mailbox)
-            try:
-                mailbox.take()()
-            except BaseException:
-                _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
-            if _process[0] != process:
-                os._exit(0)
-            if local.moved:
-                directories.leave(mailbox)
-        with self._guard:
-            self._keepers.pop(mailbox, None)
-            mailbox.keeper = None
+            self._run(mailbox, directories, process)
 
     # --- what is written -------------------------------------------------------------------------
 
@@ -420,7 +461,12 @@ class TurnThreads:
                 sink = sinks.popleft()
             except IndexError:
                 break
-            if not sink.write_collected():
+            try:
+                is_written = sink.write_collected()
+            except Exception:
+                _log.exception(_WRITE_FAILED)
+                continue
+            if not is_written:
                 rest.append(sink)
         if rest and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -435,7 +481,7 @@ class TurnThreads:
                 sink = sinks.popleft()
             except IndexError:
                 break
-            sink.write_on_loop()
+            _write_one(sink)
 
     # --- for people ------------------------------------------------------------------------------
 
@@ -452,4 +498,11 @@ class TurnThreads:
 
 def _write_on_loop(sinks: list[Sink]) -> None:
     for sink in sinks:
+        _write_one(sink)
+
+
+def _write_one(sink: Sink) -> None:
+    try:
         sink.write_on_loop()
+    except Exception:  # the others' replies are not to be lost
+        _log.exception(_WRITE_FAILED)

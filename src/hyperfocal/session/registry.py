@@ -10,6 +10,9 @@ from hyperfocal.session.session import Session
 
 __all__ = ("SessionRegistry",)
 
+#: Seconds for which the end waits for builds that are under way.
+_BUILDS_END_S = 3.0
+
 
 class SessionRegistry:
     """Create-or-join, and looking for sessions whose time has come.
@@ -92,9 +95,16 @@ class SessionRegistry:
         return len(due)
 
     async def close(self, why: str) -> None:
-        """Wait for builds, discard everything, wait for what is being discarded."""
+        """Wait for builds, discard everything, wait for what is being discarded.
+
+        Builds that take too long are called off.
+        """
         if self._building:
-            await asyncio.wait(list(self._building.values()))
+            _, late = await asyncio.wait(list(self._building.values()), timeout=_BUILDS_END_S)
+            for build in late:
+                build.cancel()
+            if late:
+                await asyncio.wait(late)
         await asyncio.gather(*(self.discard(session, why) for session in self.all()))
         if self._closing:
             await asyncio.wait(list(self._closing))

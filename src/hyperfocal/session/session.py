@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -81,6 +82,8 @@ class Session:
         self._warn_long_turn_s = warn_long_turn_s
         self._max_connections = max_connections
         self._lifetime = Lifetime.BUILDING
+        #: The turn that ran when it would have been discarded otherwise.
+        self._kept_by: weakref.ReferenceType[Turn] | None = None
         self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
         self._conflicts = Conflicts(clock.monotonic, self._look_at_conflicts)
         self.publisher = Publisher(
@@ -190,10 +193,21 @@ class Session:
     # --- who is there, and for how long the session stays ----------------------------------------
 
     def is_due(self, now: float) -> bool:
-        """Whether it should be discarded now (monotonic seconds). Never while a turn runs."""
-        if self._lifetime is not Lifetime.LIVE or self.turns.mailbox.busy:
+        """Whether it should be discarded now (monotonic seconds).
+
+        Never while a turn goes on; but turns that follow each other closely, such as those of
+        timers that take as long as their period, do not keep it for ever.
+        """
+        if self._lifetime is not Lifetime.LIVE or not self._presence.is_due(now):
+            self._kept_by = None
             return False
-        return self._presence.is_due(now)
+        if not self.turns.mailbox.busy:
+            return True
+        turn, kept_by = self.turns.now, self._kept_by
+        if turn is None:  # between two, or a thread is to be had for the next
+            return False
+        self._kept_by = weakref.ref(turn)
+        return kept_by is not None and kept_by() is not turn
 
     def is_unused(self, seconds: float, now: float) -> bool:
         """Whether nobody has used it for so long (``now`` is monotonic), or needs it."""

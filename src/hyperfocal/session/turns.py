@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from hyperfocal.clock import Clock, TimerHandle
@@ -206,7 +207,11 @@ class Turns:
                     result = await result
                 outcome.give(result)
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def ended(turn: Turn, result: Any, task: asyncio.Task[None]) -> None:
+            if turn.task is not task:  # it was cancelled before it had begun
+                if inspect.iscoroutine(result):
+                    result.close()
+                turn.end()
             if task.cancelled():
                 outcome.cancel()
             elif (error := task.exception()) is not None:
@@ -215,7 +220,7 @@ class Turns:
         def go_on(turn: Turn, result: Any) -> None:
             task = asyncio.get_running_loop().create_task(finish(turn, result))
             tasks.append(task)
-            task.add_done_callback(ended)
+            task.add_done_callback(partial(ended, turn, result))
             if outcome.done:
                 task.cancel()
 
@@ -356,13 +361,15 @@ class Turns:
     def ended(self, turn: Turn) -> None:
         """See ``TurnHost``."""
         self.now = None
-        if turn.progress is not None:  # after that: see _lasts
-            turn.progress.end()
-        if turn.warning is not None:
-            turn.warning.cancel()
-        if turn.awaited:  # a turn of plain code that nobody goes on with: they get one of their own
-            self.post(lambda _, awaited=turn.awaited: self._await_callbacks(awaited))  # type: ignore[misc]
-        self.mailbox.release()
+        try:
+            if turn.progress is not None:  # after that: see _lasts
+                turn.progress.end()
+            if turn.warning is not None:
+                turn.warning.cancel()
+            if turn.awaited:  # a turn of plain code that nobody goes on with: they get one
+                self.post(lambda _, awaited=turn.awaited: self._await_callbacks(awaited))  # type: ignore[misc]
+        finally:
+            self.mailbox.release()
 
     def make_progress(self, turn: Turn) -> Progress:
         """See ``TurnHost``."""

@@ -13,6 +13,7 @@ whoever ends the connection, because the number of a socket that is closed is so
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import errno
 import logging
@@ -105,6 +106,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         self._fd = -1  # to which threads write; -1: they do not
         self._is_collected = False  # the engine knows that there is something to write
         self._full = False  # the socket takes no more for now
+        self._rest = b""  # of what a thread has written, what the socket did not take
         self._pongs: list[bytes] = []
         self._read = 0  # reads whose messages were given to the connection, counted by the loop
         self._failure: BaseException | None = None  # of a message, until the loop has heeded it
@@ -218,7 +220,8 @@ class NativeTransport(asyncio.BufferedProtocol):
             or (self._behind and self._read == self._carried_out)
             or (self._is_paused and self._read - self._carried_out <= MOST_READS // 2)
         ):
-            self._loop.call_soon_threadsafe(self._go_on)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._go_on)
 
     def _go_on(self) -> None:
         """On the I/O loop, after messages have been carried out."""
@@ -313,7 +316,9 @@ class NativeTransport(asyncio.BufferedProtocol):
                     return True  # the loop finds out by itself
                 sent = 0
             self._full = True  # nobody writes until the loop has written the rest
-        self._loop.call_soon_threadsafe(self._write_rest, data[sent:])
+            self._rest = data[sent:]
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._write_rest)
         return True
 
     def _has_unsent(self) -> bool:
@@ -323,14 +328,20 @@ class NativeTransport(asyncio.BufferedProtocol):
         except RuntimeError:
             return True
 
-    def _write_rest(self, rest: bytes) -> None:
+    def _write_rest(self) -> None:
         with self._guard:
-            self._full = False  # unless it is too much for the transport, which then says so
-            if self._phase is not _Phase.CLOSED:
-                self._transport.write(rest)
-            if not self._full:
-                self._outbox.sent()
+            if self._rest:
+                self._full = False  # unless it is too much for the transport, which then says so
+                self._hand_over_rest()
+                if not self._full:
+                    self._outbox.sent()
         self.write_on_loop()
+
+    def _hand_over_rest(self) -> None:
+        """Have the transport write the rest of what a thread has begun. With the guard held."""
+        rest, self._rest = self._rest, b""
+        if rest and self._phase is not _Phase.CLOSED:
+            self._transport.write(rest)
 
     def write_on_loop(self) -> None:
         """Send all that waits, in one write, and the close frame if that is what comes next."""
@@ -386,6 +397,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         with self._guard:
             if self._phase is not _Phase.OPEN:
                 return
+            self._hand_over_rest()
             self._phase = _Phase.CLOSING
             self._fd = -1
             self._transport.write(wrap_close(code, reason))
@@ -416,6 +428,7 @@ class NativeTransport(asyncio.BufferedProtocol):
         with self._guard:
             was_open = self._phase is _Phase.OPEN
             if was_open:
+                self._hand_over_rest()
                 self._phase = _Phase.CLOSING
                 self._fd = -1
                 self._transport.write(wrap_close(closing.code, closing.reason))
