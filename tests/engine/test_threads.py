@@ -64,6 +64,19 @@ async def test_forty_of_one_visitor_that_never_return_stop_nobody_else() -> None
         await asyncio.gather(*calls)
 
 
+async def test_one_visitor_never_has_all_threads_however_few_there_are() -> None:
+    async with threaded(ThreadLimits(threads=2)) as engine:
+        gates = [Gate() for _ in range(5)]
+        calls = [
+            asyncio.ensure_future(engine.call(Owner("somebody", "/a"), gate)) for gate in gates
+        ]
+        await until(lambda: any(gate.begun.is_set() for gate in gates))
+        assert await asyncio.wait_for(engine.call(Owner("another", "/a"), lambda: 1), 5) == 1
+        for gate in gates:
+            gate.may_end.set()
+        await asyncio.gather(*calls)
+
+
 async def test_an_application_that_hangs_leaves_threads_to_others() -> None:
     async with threaded(ThreadLimits(threads=6, per_visitor=6, per_application=4)) as engine:
         gates = [Gate() for _ in range(10)]
@@ -398,9 +411,11 @@ async def test_a_sink_that_fails_takes_no_thread_along(caplog: pytest.LogCapture
         def write_collected(self) -> bool:
             raise ZeroDivisionError("broken")
 
-        write_on_loop = write_collected  # type: ignore[assignment]
+        def write_on_loop(self) -> None:
+            raise ZeroDivisionError("broken")
 
     async with threaded() as engine:
+        good = Socket(can_be_written=True)
         for _ in range(3):
             good = Socket(can_be_written=True)
             await engine.call(Owner(), lambda: engine.collect(Broken(can_be_written=True)))
