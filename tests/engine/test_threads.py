@@ -406,6 +406,24 @@ async def test_a_thread_that_cannot_be_started_is_started_later(
         assert caplog.text.count("can't start new thread") == 1
 
 
+async def test_coverage_and_debuggers_see_what_threads_run() -> None:
+    seen: list[str] = []
+
+    def trace(frame: Any, event: str, argument: Any) -> None:
+        seen.append(frame.f_code.co_name)
+
+    def code_of_an_application() -> None: ...
+
+    before = threading.gettrace()
+    threading.settrace(trace)
+    try:
+        async with threaded() as engine:
+            await engine.call(Owner(), code_of_an_application)
+    finally:
+        threading.settrace(before)  # type: ignore[arg-type]
+    assert "code_of_an_application" in seen
+
+
 async def test_a_sink_that_fails_takes_no_thread_along(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Socket):
         def write_collected(self) -> bool:

@@ -337,6 +337,8 @@ class TurnThreads:
     def _work(self, me: _Thread) -> None:
         me.ident = threading.get_ident()
         threading.current_thread().name = "hyperfocal-turns"
+        sys.settrace(threading.gettrace())  # as threads of `threading` do: coverage, debuggers
+        sys.setprofile(threading.getprofile())
         with contextlib.suppress(AttributeError, OSError):
             me.clock_id = time.pthread_getcpuclockid(me.ident)
         directories = Directories()
