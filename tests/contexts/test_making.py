@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
+import pytest
 from bokeh.document import Document
 
-from hyperfocal.contexts import ApplicationContext
+from hyperfocal.contexts import ApplicationContext, making
 from tests.support.applications import application
 from tests.support.engines import Gate, threaded
 
@@ -31,3 +33,26 @@ async def test_the_end_of_all_tasks_waits_for_no_build_that_is_stuck() -> None:
         assert done
         assert not rest
         gate.may_end.set()
+
+
+async def test_an_end_that_fails_takes_the_session_and_its_seat_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(document: Document) -> None:
+        raise ZeroDivisionError("settling")
+
+    monkeypatch.setattr(making, "settle", fail)
+    freed: list[str] = []
+    async with threaded() as engine:
+        context = ApplicationContext(application(lambda document: None), engine=engine)
+        session = await context.create_session_if_needed("one")
+
+        class Place:
+            def free(self) -> None:
+                freed.append("one")
+
+        session.seat = Place()  # type: ignore[assignment]
+        with contextlib.suppress(ZeroDivisionError):
+            await context.discard(session, "a test")
+        assert session.destroyed
+        assert freed == ["one"]

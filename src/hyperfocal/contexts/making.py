@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from hyperfocal.telemetry import (
     SessionCreated,
     SessionDestroyed,
     Telemetry,
+    log_failure,
     text_of,
 )
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from hyperfocal.contexts.application import ApplicationContext
 
 __all__ = ("SessionMaker",)
+
+_log = logging.getLogger("hyperfocal")
 
 #: Seconds for which the end of a session waits for a callback that has its document.
 _END_S = 20.0
@@ -275,18 +279,24 @@ class SessionMaker:
         context = session.context
         if session.lifetime is not Lifetime.CLOSING:
             session.begin_closing()
-        await session.end_callbacks()
-        if tell_handlers:
-            await context._hooks.session_destroyed(context)
-        if not session.turns.closed:
-            with contextlib.suppress(TimeoutError):
+        try:
+            await session.end_callbacks()
+            if tell_handlers:
+                await context._hooks.session_destroyed(context)
+            if not session.turns.closed:
                 async with asyncio.timeout(_END_S):
                     await self._end_document(session)
-        if not session.destroyed:
-            session.abandon()
-        context._end()
-        if session.seat is not None:
-            session.seat.free()
+        except TimeoutError:
+            pass  # a callback has the document; it keeps it
+        except Exception as error:
+            what = "%s: taking a session down failed; it is left to itself"
+            log_failure(_log, logging.ERROR, what, self._url, error=error)
+        finally:
+            if not session.destroyed:
+                session.abandon()
+            context._end()
+            if session.seat is not None:
+                session.seat.free()
 
     @staticmethod
     async def _end_document(session: Session) -> None:
