@@ -63,6 +63,19 @@ async def test_forty_of_one_visitor_that_never_return_stop_nobody_else() -> None
         await asyncio.gather(*calls)
 
 
+async def test_one_visitor_never_has_all_threads_however_few_there_are() -> None:
+    async with threaded(ThreadLimits(threads=2)) as engine:
+        gates = [Gate() for _ in range(5)]
+        calls = [
+            asyncio.ensure_future(engine.call(Owner("somebody", "/a"), gate)) for gate in gates
+        ]
+        await until(lambda: any(gate.begun.is_set() for gate in gates))
+        assert await asyncio.wait_for(engine.call(Owner("another", "/a"), lambda: 1), 5) == 1
+        for gate in gates:
+            gate.may_end.set()
+        await asyncio.gather(*calls)
+
+
 async def test_an_application_that_hangs_leaves_threads_to_others() -> None:
     async with threaded(ThreadLimits(threads=6, per_visitor=6, per_application=4)) as engine:
         gates = [Gate() for _ in range(10)]

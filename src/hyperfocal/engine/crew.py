@@ -110,8 +110,10 @@ class Crew(Generic[W]):
         self._taking = 0
         self._surplus = 0
         self._burst = 1
+        #: Nobody may have all threads, however few there are.
+        self._per_visitor = min(limits.per_visitor, max(1, limits.threads - 1))
         #: With no more threads at work than that nobody can be over a share.
-        self._fair = min(limits.per_visitor, limits.per_application)
+        self._fair = min(self._per_visitor, limits.per_application)
         self._looked = (0.0, 0.0)  # when, and the processor seconds of the process
 
     # --- the queue -------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ class Crew(Generic[W]):
                 other = worker.mailbox.owner
                 of_visitor += other.visitor == owner.visitor
                 of_application += other.application == owner.application
-        if owner.visitor and of_visitor >= limits.per_visitor:
+        if owner.visitor and of_visitor >= self._per_visitor:
             return "visitor", owner.visitor
         if of_application >= limits.per_application:
             return "application", owner.application
