@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ async def test_code_runs_elsewhere_and_what_it_gives_or_raises_comes_back() -> N
 
 async def test_quick_jobs_share_one_thread() -> None:
     async with threaded() as engine:
+        engine._threads._is_looking = True  # none is overtaken, however busy the machine is
         threads = {await engine.call(Owner(), threading.get_ident) for _ in range(50)}
         assert len(threads) == 1
 
@@ -420,7 +423,7 @@ async def test_coverage_and_debuggers_see_what_threads_run() -> None:
         async with threaded() as engine:
             await engine.call(Owner(), code_of_an_application)
     finally:
-        threading.settrace(before)  # type: ignore[arg-type]
+        threading.settrace(before)
     assert "code_of_an_application" in seen
 
 
@@ -433,15 +436,15 @@ async def test_a_sink_that_fails_takes_no_thread_along(caplog: pytest.LogCapture
             raise ZeroDivisionError("broken")
 
     async with threaded() as engine:
-        good = Socket(can_be_written=True)
         for _ in range(3):
             good = Socket(can_be_written=True)
             await engine.call(Owner(), lambda: engine.collect(Broken(can_be_written=True)))
             await engine.call(Owner(), lambda good=good: engine.collect(good))  # type: ignore[misc]
             await until(lambda good=good: good.written or good.on_loop)  # type: ignore[misc]
+        last = Socket(can_be_written=True)
         engine.collect(Broken(can_be_written=True))
-        engine.collect(good)
-        await until(lambda: good.on_loop)
+        engine.collect(last)
+        await until(lambda: last.written or last.on_loop)
     assert "broken" in caplog.text
 
 
@@ -463,3 +466,27 @@ async def test_two_engines_leave_the_interpreter_as_it_was() -> None:
                 await call
                 await engine.call(Owner(), lambda: None)
             await until(lambda: sys.getswitchinterval() == before)
+
+
+async def test_a_job_leaves_its_directory_before_the_next_may_run(tmp_path: Path) -> None:
+    async with threaded() as engine:
+        mailbox = engine.mailbox(Owner())
+        home, found = Path.cwd(), []
+        done = threading.Event()
+
+        def first() -> None:
+            os.chdir(tmp_path)
+            mailbox.release()
+            found.append(Path.cwd())
+            found.append(Path(mailbox.directory or ""))
+
+        def second() -> None:
+            found.append(Path.cwd())
+            mailbox.release()
+            done.set()
+
+        mailbox.post(first)
+        mailbox.post(second)
+        await until(done.is_set)
+        assert found == [home, tmp_path, tmp_path]
+        assert Path.cwd() == home

@@ -515,6 +515,48 @@ async def test_an_async_session_callback_shows_its_progress_too(engine: Threaded
     assert peer.told == [["half"], ["whole"]]
 
 
+async def test_code_that_lasts_and_then_awaits_is_seen_at_its_awaits(
+    engine: ThreadedEngine,
+) -> None:
+    bench = Bench(engine)
+    peer = bench.peer()
+    go, begun, may_go_on = asyncio.Event(), threading.Event(), threading.Event()
+
+    async def rest() -> None:
+        bench.div.text = "first await"
+        await go.wait()
+        go.clear()
+        bench.div.text = "second await"
+        await go.wait()
+
+    def work(_: Any) -> Any:
+        bench.div.text = "in a thread"
+        begun.set()
+        may_go_on.wait()
+        return rest()
+
+    task = asyncio.create_task(bench.session.with_locked_document(work))
+    await until(begun.is_set)
+    turn = bench.session.turns.now
+    assert turn is not None
+    await until(lambda: turn.progress)
+    progress = turn.progress
+    assert progress is not None
+    may_go_on.set()
+    await until(lambda: bench.div.text == "first await")
+    await asyncio.to_thread(progress.peek)  # by a thread that was asked before
+    assert progress._ready is None
+    await bench.beat()
+    assert peer.told[-1] == ["first await"]
+    go.set()
+    await until(lambda: bench.div.text == "second await")
+    await bench.beat()
+    assert peer.told[-1] == ["second await"]
+    go.set()
+    await task
+    assert peer.told[-1] == ["second await"]
+
+
 async def test_a_thread_that_async_code_starts_is_not_encoded_by_another(
     engine: ThreadedEngine,
 ) -> None:

@@ -15,31 +15,26 @@ import threading
 from functools import wraps
 from typing import Any
 
-from hyperfocal.engine.mailbox import Mailbox
+from hyperfocal.engine.crew import Worker
+from hyperfocal.engine.mailbox import Mailbox, moved
 
 __all__ = ("Directories",)
 
 _CLONE_FS = 0x200
 
 
-class _Moved(threading.local):
-    """Of each thread: whether its job has changed the directory."""
-
-    moved = False
-
-
-_local = _Moved()
-
-
 def _noticed(change: Any) -> Any:
     @wraps(change)
     def noticing(path: Any) -> None:
         change(path)
-        _local.moved = True
+        worker: Worker | None = getattr(_local, "worker", None)
+        if worker is not None:
+            moved.mailbox = worker.mailbox
 
     return noticing
 
 
+_local = threading.local()
 _chdir = os.chdir
 os.chdir = _noticed(os.chdir)
 if hasattr(os, "fchdir"):
@@ -51,12 +46,14 @@ class Directories:
 
     Without unshare(2), which some containers forbid, a directory would be the whole process's:
     then it is left alone.
+
+    Args:
+        worker: says of which mailbox the thread runs a job.
     """
 
-    #: ``moved``: whether the job of the calling thread has changed the directory.
-    local = _local
-
-    def __init__(self) -> None:
+    def __init__(self, worker: Worker) -> None:
+        _local.worker = worker
+        moved.take_back = self.leave
         self._is_own = _part_with_others()
         self._home = ""
         if self._is_own:
@@ -68,11 +65,11 @@ class Directories:
         if mailbox.directory is not None and self._home:
             with contextlib.suppress(OSError):
                 _chdir(mailbox.directory)
-                _local.moved = True
+                moved.mailbox = mailbox
 
     def leave(self, mailbox: Mailbox) -> None:
         """It has ended, and has changed the directory."""
-        _local.moved = False
+        moved.mailbox = None
         if not self._home:
             return
         with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
-__all__ = ("Job", "Mailbox", "Owner", "Scheduler")
+__all__ = ("Job", "Mailbox", "Moved", "Owner", "Scheduler", "moved")
 
 #: Runs with the mailbox held, and has to see to it that ``Mailbox.release`` is called once.
 Job: TypeAlias = Callable[[], None]
@@ -46,6 +46,16 @@ class Scheduler(Protocol):
 
 def _nothing() -> None:
     """What is called where nobody wants to be told."""
+
+
+class Moved(threading.local):
+    """Of each thread: whose job has changed the working directory, and what takes that back."""
+
+    mailbox: Mailbox | None = None
+    take_back: Callable[[Mailbox], None] = staticmethod(lambda mailbox: None)
+
+
+moved = Moved()
 
 
 class Mailbox:
@@ -122,6 +132,8 @@ class Mailbox:
 
     def release(self) -> None:
         """The job has ended: the next may run. Whoever holds it calls this once."""
+        if moved.mailbox is self:  # the next may run in another thread at once
+            moved.take_back(self)
         with self._guard:
             if not self._jobs:
                 self._busy = False

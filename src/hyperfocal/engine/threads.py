@@ -37,7 +37,7 @@ from typing import Any, Protocol
 
 from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
 from hyperfocal.engine.directories import Directories
-from hyperfocal.engine.mailbox import Mailbox
+from hyperfocal.engine.mailbox import Mailbox, moved
 from hyperfocal.engine.threadloop import ThreadLoop
 from hyperfocal.errors import BusyError
 
@@ -341,7 +341,7 @@ class TurnThreads:
         sys.setprofile(threading.getprofile())
         with contextlib.suppress(AttributeError, OSError):
             me.clock_id = time.pthread_getcpuclockid(me.ident)
-        directories = Directories()
+        directories = Directories(me)
         process = _process[0]
         self._prepare()
         _set_running_loop(self._seen)
@@ -382,7 +382,7 @@ class TurnThreads:
             _log.exception("A job of the engine failed; this is a mistake of Hyperfocal's")
         if _process[0] != process:  # a child that the job has forked, and let come back from it
             os._exit(0)
-        if directories.local.moved:
+        if moved.mailbox is not None:
             directories.leave(mailbox)
 
     def keep_thread(self, mailbox: Mailbox) -> None:

@@ -111,16 +111,15 @@ class Progress:
 
     def peek(self) -> None:
         """Encode what there is to say, if the turn's thread stands still. In another thread."""
-        assert self._thread is not None
         with self._guard:
-            changes = self._publisher.changes
-            if self._ended or self._ready is not None or not changes:
+            thread, changes = self._thread, self._publisher.changes
+            if thread is None or self._ended or self._ready is not None or not changes:
                 return
-            before, count = _stack(self._thread), len(changes)
+            before, count = _stack(thread), len(changes)
             if before is None or not is_settled(self._document):
                 return
             said = self._encoded()
-            if said is None or len(changes) != count or _stack(self._thread) != before:
+            if said is None or len(changes) != count or _stack(thread) != before:
                 return  # the thread goes on, and says it at its next change or at the end
             self._ready = said
         self._tick_later(self._loop)
@@ -141,6 +140,9 @@ class Progress:
         self._is_due = False
         if not self._holds():
             return
+        if not self._is_threaded and _running() is not self._coroutine_loop:
+            self._tick_later(self._coroutine_loop)  # handed over meanwhile
+            return
         if not self._guard.acquire(blocking=False):
             self._tick_later(self._loop)  # somebody is encoding
             return
@@ -157,6 +159,17 @@ class Progress:
                 self._released = said
         finally:
             self._guard.release()
+
+    def hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread has no more to do with the turn: a coroutine on this loop goes on with it."""
+        with self._guard:
+            self._forget_released()
+            self._ready = None
+            self._thread = None
+            self._is_threaded = False
+            self._coroutine_loop = loop
+        if self._publisher.changes:
+            self._tick_later(loop)
 
     def settle(self) -> None:
         """Before everything is said that is left: by who has the turn."""

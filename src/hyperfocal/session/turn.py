@@ -65,8 +65,8 @@ class TurnHost(Protocol):
         """The turn is over; the next in line gets the document."""
         ...
 
-    def make_progress(self, turn: Turn) -> Progress:
-        """What lets out the changes of a turn that lasts."""
+    def may_last(self, turn: Turn) -> None:
+        """Let out the changes of a turn that a task holds from now on."""
         ...
 
 
@@ -158,8 +158,7 @@ class Turn:
 
     def may_last(self) -> None:
         """Let clients see what changes before the end: code that awaits begins."""
-        if self.progress is None:
-            self.progress = self._host.make_progress(self)
+        self._host.may_last(self)
 
     def flush(self) -> None:
         """Encode what has changed and offer it to the clients, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
@@ -26,6 +27,9 @@ TurnCall: TypeAlias = Callable[[Turn], Coroutine[Any, Any, None] | None]
 
 #: Seconds between looks at whether a turn waits for a task that waits for the turn's end.
 _REENTRY_CHECK_S = 0.05
+
+#: Guards the making of a turn's progress: its holder and the I/O loop may both want to.
+_lasting = threading.Lock()
 
 
 class Turns:
@@ -371,8 +375,18 @@ class Turns:
         finally:
             self.mailbox.release()
 
-    def make_progress(self, turn: Turn) -> Progress:
+    def may_last(self, turn: Turn) -> None:
         """See ``TurnHost``."""
+        with _lasting:
+            if turn.progress is None:
+                turn.progress = self._make_progress(turn)
+            else:  # it has begun in a thread, for long
+                turn.progress.hand_over(self._loop_of(turn))
+
+    def _loop_of(self, turn: Turn) -> asyncio.AbstractEventLoop:
+        return self.engine.application_loop if turn.task is None else turn.task.get_loop()
+
+    def _make_progress(self, turn: Turn) -> Progress:
         turn.warning = self._told_lasting(turn)
         return Progress(
             self._publisher,
@@ -382,17 +396,20 @@ class Turns:
             self._clock,
             self.engine.loop,
             turn.thread,
-            self.engine.application_loop if turn.task is None else turn.task.get_loop(),
+            self._loop_of(turn),
             lambda: self.now is turn,
         )
 
     def _lasts(self) -> None:
         """The job of a thread is known to last. On the I/O loop."""
         turn = self.now
-        if turn is None or turn.task is not None or turn.progress is not None:
+        if turn is None:
             return
-        progress = self.make_progress(turn)
-        turn.progress = progress
+        with _lasting:
+            if turn.thread is None or turn.progress is not None:
+                return  # a task has it
+            progress = self._make_progress(turn)
+            turn.progress = progress
         if self.now is not turn:  # it has ended meanwhile, perhaps without having seen it
             progress.end()
             if turn.warning is not None:
