@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import os
 import sys
@@ -393,16 +392,16 @@ async def test_a_job_that_comes_in_the_midst_of_a_look_is_looked_at() -> None:
 async def test_a_thread_that_cannot_be_started_is_started_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    started = _thread.start_new_thread
+    started = threading.Thread.start
     fails = [True] * 5
 
-    def start(*arguments: Any) -> int:
-        if fails:
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "hyperfocal-turns" and fails:
             fails.pop()
             raise RuntimeError("can't start new thread")
-        return started(*arguments)
+        started(thread)
 
-    monkeypatch.setattr(_thread, "start_new_thread", start)
+    monkeypatch.setattr(threading.Thread, "start", start)
     async with threaded() as engine:
         assert await asyncio.wait_for(engine.call(Owner(), lambda: "served"), 5) == "served"
         assert not fails

@@ -171,6 +171,18 @@ async def test_a_session_that_changes_its_directory_changes_nobody_elses(tmp_pat
                 assert reply.kind is Kind.ERROR
 
 
+async def test_nothing_is_imported_on_the_event_loop_while_it_serves() -> None:
+    with serving(SERVED / "imports.py") as server:
+        async with visitor(server.base, "/imports"):
+            pass
+        # For this one the head of the page is sent before the rest: the first stream.
+        for query in ("watched=1&seconds=0.5", "watched=1"):
+            async with visitor(server.base, f"/imports?{query}") as person:
+                assert (await person.click("button")).kind is Kind.OK, server.text
+                await person.text("shown", "clicked")
+    assert "the I/O loop imports" not in server.text
+
+
 async def test_scripts_that_set_signal_handlers_start_and_are_told_why_nothing_comes_of_it() -> (
     None
 ):

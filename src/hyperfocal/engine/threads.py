@@ -22,7 +22,6 @@ within another.
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import contextlib
 import logging
@@ -33,6 +32,7 @@ import time
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
@@ -170,6 +170,7 @@ class TurnThreads:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: Any = None  # what applications take for the running loop
         self._to_wake: list[_Thread] = []
+        self._to_start: SimpleQueue[_Thread | None] = SimpleQueue()
         self._is_looking = False
         self._keepers: dict[Mailbox, Keeper] = {}
         self._sinks: deque[Sink] = deque()
@@ -197,6 +198,9 @@ class TurnThreads:
         """
         self._loop = loop
         self._seen = ThreadLoop.of(application_loop)
+        threading.Thread(
+            target=self._start_threads, name="hyperfocal-starts-threads", daemon=True
+        ).start()
         self._reserve()
 
     def watch(self, thread: int) -> None:
@@ -207,6 +211,7 @@ class TurnThreads:
     def close(self) -> None:
         """Look no more. Threads that wait go on waiting; they are daemons."""
         self._closed = True
+        self._to_start.put(None)
         self._restore_switch_interval()
 
     # --- the queue -------------------------------------------------------------------------------
@@ -242,23 +247,30 @@ class TurnThreads:
             self._wake(worker)
 
     def _wake(self, worker: _Thread) -> None:
-        if self._begin(worker):
-            worker.waker.release()
+        self._begin(worker)
+        worker.waker.release()
 
-    def _begin(self, worker: _Thread) -> bool:
-        """Have its thread; False: the system gives none."""
+    def _begin(self, worker: _Thread) -> None:
         if not worker.ident:
             worker.ident = -1
-            # Thread.start would wait until it runs, for as long as others have the interpreter.
+            self._to_start.put(worker)
+
+    def _start_threads(self) -> None:
+        """Start threads for the others, in a thread of its own.
+
+        ``Thread.start`` waits until the new one runs, for as long as others have the interpreter.
+        """
+        while (worker := self._to_start.get()) is not None:
+            thread = threading.Thread(
+                target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
+            )
             try:
-                _thread.start_new_thread(self._work, (worker,))
+                thread.start()
             except RuntimeError as error:  # the system has no more; each look tries again
                 self._crew.discard(worker)
                 if not self._is_short:
                     self._is_short = True
                     _log.error("The system gives the server no more threads: %s", error)
-                return False
-        return True
 
     def _reserve(self) -> None:
         """Begin threads for takeovers to come."""
@@ -336,9 +348,6 @@ class TurnThreads:
 
     def _work(self, me: _Thread) -> None:
         me.ident = threading.get_ident()
-        threading.current_thread().name = "hyperfocal-turns"
-        sys.settrace(threading.gettrace())  # as threads of `threading` do: coverage, debuggers
-        sys.setprofile(threading.getprofile())
         with contextlib.suppress(AttributeError, OSError):
             me.clock_id = time.pthread_getcpuclockid(me.ident)
         directories = Directories(me)

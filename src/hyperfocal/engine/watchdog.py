@@ -47,7 +47,9 @@ class Watchdog:
         engine = self._engine
         blocked: set[str] = set()
         while True:
-            engine.stirred.wait()
+            while not engine.stirred.wait(self._limit_s if self._awaits() else None):
+                if self._awaits():  # it may go on at any time, without any job
+                    break
             if self._closed.is_set():
                 return
             engine.stirred.clear()
@@ -65,6 +67,16 @@ class Watchdog:
                 if name not in blocked and not self._closed.is_set():
                     blocked.add(name)
                     self._tell(loops[name][1], is_io=name == "io")
+
+    def _awaits(self) -> bool:
+        """Whether a coroutine of an application is under way."""
+        own = self._engine.own_loop
+        if own is None:
+            return False
+        try:
+            return bool(asyncio.all_tasks(own.loop))
+        except RuntimeError:  # there were more and more while we looked
+            return True
 
     @staticmethod
     def _ask(loop: asyncio.AbstractEventLoop) -> threading.Event:

@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
 from importlib.metadata import version
 from typing import Any
+
+from starlette.concurrency import run_in_threadpool
 
 from hyperfocal.auth import AuthProvider, SessionPolicy, TokenAuthority
 from hyperfocal.clock import Clock, SystemClock
@@ -39,6 +42,11 @@ _CLOSE_TIMEOUT_S = 10.0
 
 #: Seconds that a page has to open its websocket before its session may go for want of memory.
 _UNUSED_S = 5.0
+
+
+def _import_what_streams_need() -> None:
+    """Starlette imports it for its first stream: some 90 ms, for which everybody would wait."""
+    asyncio.run(run_in_threadpool(int))
 
 
 class Site:
@@ -117,6 +125,9 @@ class Site:
             raise UsageError("the lifespan of this application has begun before")
         self.begun = True
         self.engine.start()
+        threading.Thread(
+            target=_import_what_streams_need, name="hyperfocal-imports", daemon=True
+        ).start()
         for served in self.running:
             loading = served.context.run_load_hook()
             if loading is not None:
