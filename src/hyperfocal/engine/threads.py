@@ -329,7 +329,12 @@ class TurnThreads:
     def _look_at_loop(self, now: float) -> None:
         if self._watched is None:
             return
-        cpu_s = time.clock_gettime(self._watched)
+        try:
+            cpu_s = time.clock_gettime(self._watched)
+        except OSError:  # the thread has ended
+            self._watched = None
+            self._is_computing = False
+            return
         used, looked = self._watched_at
         self._watched_at = cpu_s, now
         took = now - looked
