@@ -552,6 +552,21 @@ async def test_turns_that_follow_each_other_closely_do_not_keep_it_for_ever() ->
         assert bench.session.is_due(later)
 
 
+async def test_jobs_that_wait_at_each_look_do_not_keep_it_for_ever() -> None:
+    bench = Bench()
+    later = bench.clock.monotonic() + 10_000
+    mailbox = bench.session.turns.mailbox
+    mailbox.try_hold()
+    assert not bench.session.is_due(later)  # a turn is at its end
+    first: list[None] = []
+    mailbox.post(lambda: first.append(None))
+    mailbox.post(mailbox.release)
+    assert not bench.session.is_due(later)
+    assert not bench.session.is_due(later)  # the same waits for a thread
+    mailbox.take()
+    assert bench.session.is_due(later)
+
+
 async def test_blocking_and_requesting_expiration() -> None:
     bench = Bench()
     bench.session.block_expiration()

@@ -61,15 +61,13 @@ def _cancelled_waiters_keep_the_mailbox(patch: Patch) -> None:
 
 
 def _mailboxes_are_free_when_a_turn_has_them(patch: Patch) -> None:
-    begin = Turns._begin
+    enter = Turn.__enter__
 
-    def forgetful(self: Any, originator: object | None) -> Turn:
-        turn = begin(self, originator)
-        if originator is not None:
-            self.engine.loop.call_soon(self.mailbox.release)
-        return turn
+    def forgetful(self: Any) -> Turn:
+        self._host.engine.loop.call_soon(self._host.mailbox.release)
+        return enter(self)
 
-    patch.setattr(Turns, "_begin", forgetful)
+    patch.setattr(Turn, "__enter__", forgetful)
 
 
 def _own_turn_is_waited_for(patch: Patch) -> None:

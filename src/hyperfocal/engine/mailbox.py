@@ -103,6 +103,12 @@ class Mailbox:
         """Whether a job runs or waits, or somebody holds it."""
         return self._busy
 
+    @property
+    def next_job(self) -> Job | None:
+        """The job that waits for longest."""
+        with self._guard:
+            return self._jobs[0] if self._jobs else None
+
     def post(self, job: Job) -> None:
         """Run the job when those posted before have ended."""
         with self._guard:

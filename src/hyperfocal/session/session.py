@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -82,8 +81,8 @@ class Session:
         self._warn_long_turn_s = warn_long_turn_s
         self._max_connections = max_connections
         self._lifetime = Lifetime.BUILDING
-        #: The turn that ran when it would have been discarded otherwise.
-        self._kept_by: weakref.ReferenceType[Turn] | None = None
+        #: The turn that ran, or the job that waited, when it would have been discarded otherwise.
+        self._kept_by: object | None = None
         self._presence = Presence(clock, rules if rules is not None else ExpiryRules())
         self._conflicts = Conflicts(clock.monotonic, self._look_at_conflicts)
         self.publisher = Publisher(
@@ -203,11 +202,11 @@ class Session:
             return False
         if not self.turns.mailbox.busy:
             return True
-        turn, kept_by = self.turns.now, self._kept_by
-        if turn is None:  # between two, or a thread is to be had for the next
+        keeps, kept_by = self.turns.now or self.turns.mailbox.next_job, self._kept_by
+        if keeps is None:  # a turn is at its end
             return False
-        self._kept_by = weakref.ref(turn)
-        return kept_by is not None and kept_by() is not turn
+        self._kept_by = keeps
+        return kept_by is not None and kept_by is not keeps
 
     def is_unused(self, seconds: float, now: float) -> bool:
         """Whether nobody has used it for so long (``now`` is monotonic), or needs it."""
