@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ LONGEST = (
     "fault/test_nothing_is_left.py",
     "browser/test_development.py",
 )
+# In a shell's background SIGINT is ignored, and so it would be in the servers that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _PLACES = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
 
 
