@@ -60,7 +60,7 @@ lint-pyright: venv
 fuzz: venv ## Fuzz one target with coverage (FUZZ_ARGS="--target patches --seconds 600")
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-bench: venv ## Run the benchmarks, some 20 minutes (BENCH_ARGS="--help")
+bench: venv ## Run the benchmarks, some 50 minutes (BENCH_ARGS="--help")
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 bench-micro: venv ## Time the encoder, patches and the wire alone (BENCH_ARGS="--help")
