@@ -30,8 +30,9 @@ from hyperfocal.document import (
     encode_changes,
     encode_document,
     encode_plain,
-    enter_document,
-    leave_document,
+    enter_entries,
+    entries_of,
+    leave_entries,
     mark_seen,
     new_document,
 )
@@ -124,9 +125,9 @@ def _set(app: str, attribute: str, values: list[Any]) -> tuple[Call, Call]:
     each = itertools.cycle(values)
 
     def call() -> None:
-        token = enter_document(document)
+        token = enter_entries(entries_of(document))
         setattr(model, attribute, next(each))
-        leave_document(token)
+        leave_entries(token)
         changes.take()
 
     return call, call
@@ -274,7 +275,7 @@ def _trip(app: str) -> tuple[Call, Call]:
         manager.attach(session)
         message = decoder.feed_message(*_FRAMES[:2], content())
         assert message is not None
-        token = enter_document(document)
+        token = enter_entries(entries_of(document))
         decoded = decode_patch(document, message.content, message.buffers, setter=client)
         failure = apply_patch(document, decoded, setter=client)
         assert failure is None
@@ -287,7 +288,7 @@ def _trip(app: str) -> tuple[Call, Call]:
             patch = encode_changes(document, changes_of(events), fresh=(), client=client)
             assert patch is not None
             told = encode(Kind.PATCH_DOC, patch.content, msgid=ids(), buffers=patch.buffers)
-        leave_document(token)
+        leave_entries(token)
         return wrap([*told, packed_ok(ids, message.msgid)])
 
     return theirs, ours

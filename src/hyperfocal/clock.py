@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ("Clock", "Later", "SystemClock", "TimerHandle")
+__all__ = ("Clock", "Later", "SystemClock", "TimerHandle", "running_loop")
+
+#: The event loop that runs in the calling thread; ``None`` where none does. One of the names that
+#: asyncio exports.
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop  # pyright: ignore[reportPrivateUsage]
 
 
 class TimerHandle(Protocol):
@@ -75,11 +79,7 @@ class Later:
     ) -> Later:
         """``clock.call_at``, in any thread. On a loop that is closed nothing is called."""
         later = cls(callback)
-        try:
-            is_here = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            is_here = False
-        if is_here:
+        if running_loop() is loop:
             clock.call_at(loop, when, later)
         else:
             with contextlib.suppress(RuntimeError):

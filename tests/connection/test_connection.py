@@ -103,7 +103,7 @@ class Bench:
             clock=self.clock,
             telemetry=Telemetry(self.events),
         )
-        turn = self.session.turn_nowait()
+        turn = self.session.turns.nowait()
         assert turn is not None
         with turn:
             pass

@@ -105,7 +105,7 @@ async def test_a_callback_runs_in_a_thread_and_the_reply_comes_when_it_has_ended
     await until(bench.began.is_set)
     assert bench.read() == []
     assert not done
-    assert bench.session.turn_nowait() is None
+    assert bench.session.turns.nowait() is None
     bench.may_end.set()
     await until(lambda: done)
     assert [message.kind for message in bench.read()] == [Kind.PATCH_DOC, Kind.OK]
@@ -154,7 +154,7 @@ async def test_a_transport_that_goes_away_leaves_the_turn_to_its_end(bench: Benc
     bench.move(3)
     await until(bench.began.is_set)
     bench.connection.closed(1006)
-    assert bench.session.turn_nowait() is None
+    assert bench.session.turns.nowait() is None
     bench.may_end.set()
     await until(lambda: bench.div.text == "worked")
     await until(lambda: not bench.session.turns.mailbox.busy)
@@ -195,7 +195,7 @@ async def test_an_async_callback_is_awaited_in_the_turn_of_the_change(bench: Ben
     done = bench.move(3)
     await until(lambda: bench.div.text == "half")
     await settle()
-    assert bench.session.turn_nowait() is None
+    assert bench.session.turns.nowait() is None
     assert not [message for message in bench.read() if message.kind is Kind.OK]
     go.set()
     await until(lambda: done)

@@ -759,7 +759,7 @@ async def test_a_callback_that_never_ends_does_not_keep_its_session_from_ending(
     bench = Bench(application(modify))
     session = await bench.app.create_session_if_needed("a")
     await settle()
-    assert session.turn_nowait() is None
+    assert session.turns.nowait() is None
     async with asyncio.timeout(10):
         await bench.app.close()
     assert cancelled == ["endless"]

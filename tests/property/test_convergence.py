@@ -78,7 +78,7 @@ class FarClient(ClientDesk):
         """The next message of the client arrives."""
         if not self.going:
             return
-        turn = self._session.turn_nowait(self)
+        turn = self._session.turns.nowait(self)
         assert turn is not None
         with turn:
             patch = decode_patch(turn.document, self.going.popleft(), (), setter=self)
@@ -102,7 +102,7 @@ async def play(data: st.DataObject) -> None:
         session.subscribe(client)
 
     def work() -> None:
-        turn = session.turn_nowait()
+        turn = session.turns.nowait()
         assert turn is not None
         with turn:
             OPERATIONS[data.draw(st.sampled_from(_WORK))](stage, data)

@@ -66,7 +66,7 @@ class Lagger(ClientDesk):
 
 def receive(session: Session, client: Lagger, content: dict[str, Any]) -> None:
     """What a connection does with a patch."""
-    turn = session.turn_nowait(client)
+    turn = session.turns.nowait(client)
     assert turn is not None
     with turn:
         patch = decode_patch(turn.document, content, (), setter=client)
@@ -108,7 +108,7 @@ async def play(loop: asyncio.AbstractEventLoop, data: st.DataObject) -> None:
                 assert not session.publisher.is_behind(who)  # told before its reply
                 assert_agrees(who.replica, stage.document)
         else:
-            turn = session.turn_nowait()
+            turn = session.turns.nowait()
             assert turn is not None
             with turn:
                 for _ in range(data.draw(st.integers(1, 12), label="operations")):

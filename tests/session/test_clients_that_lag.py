@@ -37,7 +37,7 @@ class Bench:
             clock=ManualClock(),
             telemetry=Telemetry(),
         )
-        turn = self.session.turn_nowait()
+        turn = self.session.turns.nowait()
         assert turn is not None
         with turn:
             pass
@@ -49,7 +49,7 @@ class Bench:
         self.slow.lagging = True
 
     def turn(self, act: Any, originator: Any = None) -> None:
-        turn = self.session.turn_nowait(originator)
+        turn = self.session.turns.nowait(originator)
         assert turn is not None
         with turn:
             act()
@@ -79,7 +79,7 @@ async def test_it_is_told_of_many_turns_in_one_message_with_the_last_values() ->
 async def test_room_in_the_midst_of_the_turn_that_finds_the_client_lagging_is_not_lost() -> None:
     """Whoever encodes sees a client that lags, it gets room, and only then is that noted."""
     bench = Bench()
-    turn = bench.session.turn_nowait()
+    turn = bench.session.turns.nowait()
     assert turn is not None
     turn.enter()
     bench.div.text = "missed"
@@ -99,7 +99,7 @@ async def test_room_in_the_midst_of_the_turn_that_finds_the_client_lagging_is_no
 async def test_room_while_the_document_is_busy_is_used_when_it_is_free() -> None:
     bench = Bench()
     bench.say("missed")
-    turn = bench.session.turn_nowait()
+    turn = bench.session.turns.nowait()
     assert turn is not None
     bench.catch_up()
     await settle()
@@ -217,7 +217,7 @@ async def test_what_is_remembered_does_not_grow_with_time() -> None:
 
 async def test_progress_of_a_thread_reaches_who_lags_later() -> None:
     bench = Bench()
-    turn = bench.session.turn_nowait()
+    turn = bench.session.turns.nowait()
     assert turn is not None
     turn.enter()
     turn.may_last()

@@ -44,7 +44,7 @@ class Bench:
             self.session.subscribe(peer)
 
     def turn(self, act: Any, originator: Any = None) -> None:
-        turn = self.session.turn_nowait(originator)
+        turn = self.session.turns.nowait(originator)
         assert turn is not None
         with turn:
             act()

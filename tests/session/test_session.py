@@ -41,7 +41,7 @@ class Bench:
             telemetry=Telemetry(self.events),
             rules=ExpiryRules(unused_s=15, lost_s=600),
         )
-        turn = self.session.turn_nowait()
+        turn = self.session.turns.nowait()
         assert turn is not None
         with turn:
             pass
@@ -71,7 +71,7 @@ async def test_a_turn_is_exclusive_and_in_order() -> None:
     tasks = [asyncio.create_task(work(name)) for name in "abc"]
     await settle()
     assert order == ["a begins"]
-    assert bench.session.turn_nowait() is None
+    assert bench.session.turns.nowait() is None
     gate.set()
     await asyncio.gather(*tasks)
     assert order == [f"{name} {what}" for name in "abc" for what in ("begins", "ends")]
@@ -102,7 +102,7 @@ async def test_a_turn_that_raises_still_tells_its_changes_and_lets_go() -> None:
     with pytest.raises(ValueError, match="after"):
         await bench.session.with_locked_document(fail)
     assert [event["new"] for event in peer.events] == ["before"]
-    assert bench.session.turn_nowait() is not None
+    assert bench.session.turns.nowait() is not None
 
 
 async def test_one_message_per_turn_and_audience() -> None:
@@ -136,7 +136,7 @@ async def test_a_value_without_a_json_form_does_not_take_the_others_with_it() ->
     assert [event["new"] for event in peer.events] == ["fine", 7]
     (failed,) = bench.events.of(CallbackFailed)
     assert "can't serialize" in str(failed.error)
-    assert bench.session.turn_nowait() is not None
+    assert bench.session.turns.nowait() is not None
 
 
 async def test_changing_the_document_outside_of_a_turn_raises_what_bokeh_users_know() -> None:
@@ -274,7 +274,7 @@ async def test_a_callback_that_raises_cancelled_error_lets_go_of_the_document() 
 
     bench.document.add_next_tick_callback(broken)
     await settle()
-    assert bench.session.turn_nowait() is not None
+    assert bench.session.turns.nowait() is not None
     assert len(bench.events.of(CallbackFailed)) == 1
 
 
@@ -319,7 +319,7 @@ async def test_it_is_a_no_op_on_a_destroyed_session_also_for_those_who_wait() ->
     assert called == []
     assert bench.session.destroyed
     with pytest.raises(SessionGoneError):
-        bench.session.turn_nowait()
+        bench.session.turns.nowait()
 
 
 # --- session callbacks -----------------------------------------------------------------------

@@ -72,7 +72,7 @@ async def test_each_step_has_the_document_and_waiting_does_not() -> None:
 
         task = bench.start(work)
         await until(lambda: bench.div.text == "first")
-        turn = bench.session.turn_nowait()
+        turn = bench.session.turns.nowait()
         assert turn is not None  # nobody has it
         turn.end()
         go.set()

@@ -48,7 +48,7 @@ class Bench:
             engine=engine,
             **changes,
         )
-        turn = self.session.turn_nowait()
+        turn = self.session.turns.nowait()
         assert turn is not None
         with turn:
             pass
@@ -95,7 +95,7 @@ async def test_the_document_is_the_threads_alone_and_the_event_loop_goes_on(
 ) -> None:
     bench = Bench(engine)
     async with running(bench) as code:
-        assert bench.session.turn_nowait() is None
+        assert bench.session.turns.nowait() is None
         waiting = asyncio.create_task(bench.session.with_locked_document(lambda doc: "next"))
         await settle()
         assert not waiting.done()
@@ -182,7 +182,7 @@ async def test_a_session_callback_that_fails_in_a_thread_is_reported_and_lets_go
     (failed,) = bench.events.of(CallbackFailed)
     assert isinstance(failed.error, SystemExit)
     await settle()
-    assert bench.session.turn_nowait() is not None
+    assert bench.session.turns.nowait() is not None
 
 
 async def test_a_turn_that_goes_on_for_long_is_told_once(engine: ThreadedEngine) -> None:

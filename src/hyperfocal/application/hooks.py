@@ -141,7 +141,7 @@ class Hooks:
         try:
             async with asyncio.timeout(_DESTROYED_TIMEOUT_S):
                 # On the application's loop, where what it gives is awaited.
-                await self._engine().settle(_of(locked(lambda _: callback(context))))
+                await self._engine().settle(locked(lambda _: callback(context)))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             await self._failed(hook, error)
 
@@ -168,7 +168,3 @@ class Hooks:
 
 def _inline() -> Engine:
     return InlineEngine(asyncio.get_running_loop())
-
-
-async def _of(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import bokeh.io.doc
@@ -21,12 +21,10 @@ from bokeh.document.locking import UnlockedDocumentProxy
 __all__ = (
     "current_document",
     "current_entries",
-    "enter_document",
     "enter_entries",
     "entries_of",
     "here",
     "is_current",
-    "leave_document",
     "leave_entries",
     "no_document",
     "unlocked",
@@ -107,24 +105,14 @@ def here() -> Document | None:
     return document if isinstance(document, Document) else None
 
 
-def enter_document(document: Document) -> Token[tuple[_Entry, ...]]:
-    """Make ``curdoc()`` this document, until ``leave_document`` in the same context."""
-    return _stack.set((weakref.ref(document),))
-
-
-def leave_document(token: Token[tuple[_Entry, ...]]) -> None:
-    """Make ``curdoc()`` what it was, whatever happened since."""
-    _stack.reset(token)
-
-
 @contextmanager
 def current_document(document: Document) -> Generator[None]:
     """Within, ``curdoc()`` is this document; afterwards it is what it was."""
-    token = enter_document(document)
+    token = enter_entries(entries_of(document))
     try:
         yield
     finally:
-        leave_document(token)
+        leave_entries(token)
 
 
 @contextmanager

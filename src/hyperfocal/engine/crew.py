@@ -118,11 +118,6 @@ class Crew(Generic[W]):
 
     # --- the queue -------------------------------------------------------------------------------
 
-    @property
-    def has_ready(self) -> bool:
-        """Whether a mailbox waits for a thread."""
-        return bool(self._ready)
-
     def add(self, mailbox: Mailbox) -> W | None:
         """A mailbox is ready.
 

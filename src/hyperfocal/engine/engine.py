@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
+from hyperfocal.clock import running_loop
 from hyperfocal.engine.application_loop import ApplicationLoop
 from hyperfocal.engine.crew import ThreadLimits
 from hyperfocal.engine.mailbox import Mailbox, Owner
@@ -158,7 +159,7 @@ class InlineEngine(Engine):
     def ready(self, mailbox: Mailbox) -> None:
         """See ``mailbox.Scheduler``: now, unless a job runs; on the loop's thread."""
         self._ready.append(mailbox)
-        if _running() is self._loop:
+        if running_loop() is self._loop:
             self._run()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._run)
@@ -177,7 +178,7 @@ class InlineEngine(Engine):
         """See ``Engine``."""
         self._sinks.append(sink)
         if len(self._sinks) == 1:
-            if _running() is self._loop:
+            if running_loop() is self._loop:
                 self._loop.call_soon(self._write)
             elif not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._write)
@@ -345,7 +346,7 @@ class Outcome:
         Raises:
             RuntimeError: the loop is closed.
         """
-        if _running() is self._loop:
+        if running_loop() is self._loop:
             call(*args)
         else:
             self._loop.call_soon_threadsafe(call, *args)
@@ -359,13 +360,6 @@ class Outcome:
             settle(value)
             if settle == self._future.set_exception:
                 self._future.exception()  # seen: whoever awaits it gets it all the same
-
-
-def _running() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 async def _of(awaitable: Awaitable[Any]) -> Any:

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from hyperfocal.clock import running_loop
 from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
 from hyperfocal.engine.directories import Directories
 from hyperfocal.engine.mailbox import Mailbox, moved
@@ -60,7 +61,6 @@ _WRITE_FAILED = "Writing to a client failed; this is a mistake of Hyperfocal's"
 
 #: What an event loop calls when it begins to run in a thread.
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
-_get_running_loop: Any = events._get_running_loop  # pyright: ignore[reportPrivateUsage]
 _monotonic = time.monotonic
 
 
@@ -141,9 +141,7 @@ class Keeper:
 
 
 def _cpu_s(worker: _Thread | None) -> float:
-    if worker is None:
-        return time.process_time()
-    if worker.clock_id is None:
+    if worker is None or worker.clock_id is None:
         return time.process_time()
     try:
         return time.clock_gettime(worker.clock_id)
@@ -175,7 +173,6 @@ class TurnThreads:
         self._keepers: dict[Mailbox, Keeper] = {}
         self._sinks: deque[Sink] = deque()
         self._is_told = False
-        self._is_collecting_here = False
         self._local = threading.local()
         self._is_hasty = False  # it has asked for a short switch interval
         self._is_short = False  # it was said that there are no more threads to be had
@@ -229,7 +226,7 @@ class TurnThreads:
                 return
         worker = self._crew.add(mailbox)
         if worker is not None:
-            if _get_running_loop() is self._loop:
+            if running_loop() is self._loop:
                 # At the end of the loop's iteration: what else has come in belongs to the same
                 # run through the queue, and the loop would lose the interpreter in between.
                 self._to_wake.append(worker)
@@ -286,7 +283,7 @@ class TurnThreads:
             self._is_looking = True
         if not self.stirred.is_set():
             self.stirred.set()
-        if _get_running_loop() is self._loop:
+        if running_loop() is self._loop:
             self._loop.call_later(LOOK_S, self._look)
         else:
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -456,7 +453,7 @@ class TurnThreads:
     def collect(self, sink: Sink) -> None:
         """Something waits to be written. From any thread."""
         self._sinks.append(sink)
-        running = _get_running_loop()
+        running = running_loop()
         if running is self._seen:
             if not self._is_looking:  # a job that lasts: the thread will not get to it soon
                 self._look_later()

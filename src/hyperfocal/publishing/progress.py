@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from hyperfocal.clock import Clock, TimerHandle
+from hyperfocal.clock import Clock, TimerHandle, running_loop
 from hyperfocal.document import Document, Model, is_settled
 from hyperfocal.engine import frame_of
 from hyperfocal.publishing.publisher import Publisher, Said
@@ -78,7 +78,7 @@ class Progress:
 
     def changed(self) -> None:
         """The document has changed. Called by who has changed it."""
-        if _running() is self._coroutine_loop and not self._is_threaded:
+        if running_loop() is self._coroutine_loop and not self._is_threaded:
             self._tick_later(self._coroutine_loop)
             return
         with self._guard:
@@ -128,7 +128,7 @@ class Progress:
         if self._is_due:
             return
         self._is_due = True
-        if _running() is loop:
+        if running_loop() is loop:
             self._schedule(loop)
         else:
             loop.call_soon_threadsafe(self._schedule, loop)
@@ -140,7 +140,7 @@ class Progress:
         self._is_due = False
         if not self._holds():
             return
-        if not self._is_threaded and _running() is not self._coroutine_loop:
+        if not self._is_threaded and running_loop() is not self._coroutine_loop:
             self._tick_later(self._coroutine_loop)  # handed over meanwhile
             return
         if not self._guard.acquire(blocking=False):
@@ -193,10 +193,3 @@ def _stack(thread: int) -> list[tuple[FrameType, int]] | None:
         found.append((frame, frame.f_lasti))
         frame = frame.f_back
     return found or None
-
-
-def _running() -> object:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

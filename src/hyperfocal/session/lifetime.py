@@ -19,11 +19,6 @@ class Lifetime(Enum):
     #: Over. It never comes back to life; a later session of the same id is another object.
     DESTROYED = auto()
 
-    @property
-    def has_document(self) -> bool:
-        """Whether turns can still be taken."""
-        return self is not Lifetime.DESTROYED
-
 
 _STEPS: dict[Lifetime, frozenset[Lifetime]] = {
     Lifetime.BUILDING: frozenset({Lifetime.LIVE, Lifetime.CLOSING}),

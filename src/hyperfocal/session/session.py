@@ -305,14 +305,6 @@ class Session:
         """Have ``call`` run in a turn: see ``Turns.post``."""
         self.turns.post(call, originator, gone)
 
-    def turn_nowait(self, originator: object | None = None) -> Turn | None:
-        """A turn if the document is free, else ``None``. Use it as ``with turn:``.
-
-        Raises:
-            SessionGoneError: the session is over.
-        """
-        return self.turns.nowait(originator)
-
     def turn(self, originator: object | None = None) -> _TurnRequest:
         """A turn, for ``async with``: waits until everybody who asked before has had theirs."""
         return _TurnRequest(self.turns, originator)
@@ -375,10 +367,7 @@ class Session:
             not self.may_change()
         ):
             return False
-        if self._lifetime is not Lifetime.BUILDING:
-            self.publisher.changes.append(event)
-            if turn is not None and turn.progress is not None:
-                turn.progress.changed()
+        self.changed(event)
         return True
 
     def has_turn(self) -> bool:

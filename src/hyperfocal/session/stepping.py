@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from hyperfocal.clock import running_loop
 from hyperfocal.errors import SessionGoneError
 from hyperfocal.session.turn import Turn, no_turn
 from hyperfocal.session.turns import Turns
@@ -98,7 +99,7 @@ class Stepping:
         if turn is None:
             holder = self._turns.now
             task = holder.task if holder is not None else None
-            if holder is not None and task is not None and _is_here(task):
+            if holder is not None and task is not None and task.get_loop() is running_loop():
                 with _joining(holder):
                     step()
                 return
@@ -156,13 +157,6 @@ class _Rest:
                 awaited = coroutine.send(value) if raised is None else coroutine.throw(raised)
             except StopIteration as end:
                 return end.value
-
-
-def _is_here(task: asyncio.Task[Any]) -> bool:
-    try:
-        return task.get_loop() is asyncio.get_running_loop()
-    except RuntimeError:
-        return False
 
 
 @contextmanager

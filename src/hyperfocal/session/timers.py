@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
 
-from hyperfocal.clock import Clock, TimerHandle
+from hyperfocal.clock import Clock, TimerHandle, running_loop
 from hyperfocal.errors import UnknownCallbackError
 
 __all__ = ("Ended", "Timer", "TimerKind", "Timers", "callback_name")
@@ -137,7 +137,7 @@ class Timers:
             timer.due = self._clock.monotonic() + delay_s
             if not self._started:
                 return
-        if kind is TimerKind.NEXT_TICK and not self._is_on_loop():
+        if kind is TimerKind.NEXT_TICK and running_loop() is not self._loop:
             self._fire(timer)
         else:
             self._on_loop(self._schedule, timer)
@@ -210,14 +210,8 @@ class Timers:
             await asyncio.wait_for(quiet.wait(), seconds)
         return not self._runs
 
-    def _is_on_loop(self) -> bool:
-        try:
-            return asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            return False
-
     def _on_loop(self, act: Callable[..., None], *args: Any) -> None:
-        if self._is_on_loop():
+        if running_loop() is self._loop:
             act(*args)
         else:
             with contextlib.suppress(RuntimeError):  # the loop is closed

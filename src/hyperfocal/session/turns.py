@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from hyperfocal.clock import Clock, TimerHandle
+from hyperfocal.clock import Clock, TimerHandle, running_loop
 from hyperfocal.document import Document, entries_of
 from hyperfocal.engine import Coroutines, Engine, Mailbox, Outcome, Owner, ThreadLoop
 from hyperfocal.errors import SessionGoneError, TurnReentryError
@@ -124,7 +124,7 @@ class Turns:
             if gone is not None:
                 gone()
             return False
-        self.now = turn = Turn(self, self._document, self._entries, originator)
+        turn = self._begin(originator)
         rest: Coroutine[Any, Any, None] | None = None
         if context is None:
             context = self._context
@@ -444,9 +444,8 @@ class Turns:
         """
         if self.now is None or current_turn() is not None:
             return False
-        try:
-            loop: Any = asyncio.get_running_loop()
-        except RuntimeError:
+        loop: Any = running_loop()
+        if loop is None:
             return True
         engine = self.engine
         return type(loop) is not ThreadLoop and loop not in (engine.loop, engine.application_loop)
