@@ -7,9 +7,9 @@ from hyperfocal.engine.builds import Builds
 from hyperfocal.engine.crew import Crew, ThreadLimits, Worker
 from hyperfocal.engine.engine import Coroutines, Engine, InlineEngine, Outcome, ThreadedEngine
 from hyperfocal.engine.mailbox import Job, Mailbox, Owner, Scheduler
+from hyperfocal.engine.sinks import Sink
 from hyperfocal.engine.stacks import describe, frame_of
 from hyperfocal.engine.threadloop import ThreadLoop
-from hyperfocal.engine.threads import Sink
 from hyperfocal.engine.watchdog import Watchdog
 
 __all__ = (

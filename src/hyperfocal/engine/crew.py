@@ -65,17 +65,19 @@ class Worker:
         mailbox: whose job it runs; ``None``: none.
         since: when that began, in seconds on the monotonic clock.
         taking: it takes the next mailbox when its job ends.
+        retired: it waits for no more jobs; its thread ends.
         told: its job is known to last.
         sample: of the job it is in, what was seen at the latest look: when the job had begun, when
             the look was, and the processor seconds of the thread.
     """
 
-    __slots__ = ("mailbox", "sample", "since", "taking", "told")
+    __slots__ = ("mailbox", "retired", "sample", "since", "taking", "told")
 
     def __init__(self) -> None:
         self.mailbox: Mailbox | None = None
         self.since = 0.0
         self.taking = False
+        self.retired = False
         self.told = False
         self.sample: tuple[float, float, float] = (-1.0, 0.0, 0.0)
 
@@ -110,6 +112,7 @@ class Crew(Generic[W]):
         self._taking = 0
         self._surplus = 0
         self._burst = 1
+        self._closed = False
         #: Nobody may have all threads, however few there are.
         self._per_visitor = min(limits.per_visitor, max(1, limits.threads - 1))
         #: With no more threads at work than that nobody can be over a share.
@@ -155,7 +158,7 @@ class Crew(Generic[W]):
             worker.mailbox = None
             if not worker.taking:
                 if self._taking and (self._burst == 1 or not self._ready):
-                    self._idle.append(worker)  # others have the queue meanwhile
+                    self._rest(worker)  # others have the queue meanwhile
                     return None
                 worker.taking = True
                 self._taking += 1
@@ -193,6 +196,20 @@ class Crew(Generic[W]):
                 self._taking -= 1
             return self._enlist() if self._ready and not self._taking else None
 
+    def close(self) -> list[W]:
+        """No worker waits for jobs any more; what is ready still finds one.
+
+        Returns:
+            workers to wake, which are retired.
+        """
+        with self._guard:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            for worker in idle:
+                worker.retired = True
+                self._workers.remove(worker)
+            return idle
+
     def discard(self, worker: W) -> None:
         """A worker that has never run cannot be started."""
         with self._guard:
@@ -219,7 +236,14 @@ class Crew(Generic[W]):
     def _park(self, worker: W) -> None:
         worker.taking = False
         self._taking -= 1
-        self._idle.append(worker)
+        self._rest(worker)
+
+    def _rest(self, worker: W) -> None:
+        if self._closed:
+            worker.retired = True
+            self._workers.remove(worker)
+        else:
+            self._idle.append(worker)
 
     def _admit_next(self, owner: Owner) -> None:
         """A thread less is in jobs of this visitor and application: one of theirs may go on."""

@@ -17,7 +17,8 @@ from hyperfocal.clock import running_loop
 from hyperfocal.engine.application_loop import ApplicationLoop
 from hyperfocal.engine.crew import ThreadLimits
 from hyperfocal.engine.mailbox import Mailbox, Owner
-from hyperfocal.engine.threads import Sink, TurnThreads
+from hyperfocal.engine.sinks import Sink
+from hyperfocal.engine.threads import TurnThreads
 
 __all__ = ("Coroutines", "Engine", "InlineEngine", "Outcome", "ThreadedEngine")
 
@@ -261,12 +262,12 @@ class ThreadedEngine(Engine):
 
     def collect(self, sink: Sink) -> None:
         """See ``Engine``."""
-        self._threads.collect(sink)
+        self._threads.collector.collect(sink)
 
     @property
     def collector(self) -> Callable[[Sink], None]:
         """``collect``, for those who call it again and again."""
-        return self._threads.collect
+        return self._threads.collector.collect
 
     def keep_thread(self, mailbox: Mailbox) -> None:
         """See ``Engine``."""

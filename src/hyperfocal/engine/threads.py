@@ -1,7 +1,7 @@
 """The threads that run jobs: the scheduler of a server.
 
 The I/O loop only adds mailboxes to a queue. ``crew`` decides which thread takes them; here are the
-threads, the looks of the I/O loop at whether a job lasts, and the writing of what jobs have
+threads, and the looks of the I/O loop at whether a job lasts. ``sinks`` writes what jobs have
 collected for clients.
 
 What threads share, and what guards it:
@@ -10,9 +10,8 @@ What threads share, and what guards it:
 * The jobs of a mailbox: its own guard.
 * ``_is_looking``, ``_keepers`` and their jobs, ``_is_hasty``: ``TurnThreads._guard``.
   ``_to_wake`` belongs to the I/O loop.
-* ``_sinks``: a deque, of which each thread takes from one end. ``_is_told`` is set by whoever
-  tells the I/O loop, and reset there before it looks at the sinks; to tell it twice does no harm.
-* The switch interval of the interpreter: ``_Haste._guard``, which may be taken while
+* What is collected for clients: see ``Collector``.
+* The switch interval of the interpreter: ``haste``'s guard, which may be taken while
   ``TurnThreads._guard`` is held.
 * A worker's waker: a lock that is taken; whoever has it from the crew lets it go once.
 
@@ -26,23 +25,23 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 import threading
 import time
 from asyncio import events
-from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 from hyperfocal.clock import running_loop
 from hyperfocal.engine.crew import LOOK_S, Crew, ThreadLimits, Worker
 from hyperfocal.engine.directories import Directories
+from hyperfocal.engine.haste import begin_haste, end_haste
 from hyperfocal.engine.mailbox import Mailbox, moved
+from hyperfocal.engine.sinks import Collector
 from hyperfocal.engine.threadloop import ThreadLoop
 from hyperfocal.errors import BusyError
 
-__all__ = ("LASTING_S", "Sink", "TurnThreads")
+__all__ = ("LASTING_S", "TurnThreads")
 
 _log = logging.getLogger("hyperfocal")
 
@@ -50,14 +49,8 @@ _log = logging.getLogger("hyperfocal")
 LASTING_S = 0.05
 #: Seconds for which replies may be collected before they are written, while more jobs wait.
 _COLLECT_S = 0.0005
-#: Seconds after which a thread that computes lets another have the interpreter, while one is in a
-#: job that was overtaken. Always, it would cost a twentieth of the throughput.
-_SWITCH_S = 0.0002
-
 #: Idle threads that there should be.
 _RESERVE = 3
-
-_WRITE_FAILED = "Writing to a client failed; this is a mistake of Hyperfocal's"
 
 #: What an event loop calls when it begins to run in a thread.
 _set_running_loop: Any = events._set_running_loop  # pyright: ignore[reportPrivateUsage]
@@ -74,45 +67,6 @@ def _count_process() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count_process)
-
-
-class _Haste:
-    """The interpreter's switch interval, which all engines of the process share."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._count = 0
-        self._before = 0.0
-
-    def begin(self) -> None:
-        """An engine has a job that was overtaken."""
-        with self._guard:
-            self._count += 1
-            if self._count == 1:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(_SWITCH_S, self._before))
-
-    def end(self) -> None:
-        """It has none any more."""
-        with self._guard:
-            self._count -= 1
-            if not self._count:
-                sys.setswitchinterval(self._before)
-
-
-_haste = _Haste()
-
-
-class Sink(Protocol):
-    """A connection for which something waits to be written."""
-
-    def write_collected(self) -> bool:
-        """Write it, in the calling thread, without waiting; False: the I/O loop has to."""
-        ...
-
-    def write_on_loop(self) -> None:
-        """Write it. On the I/O loop."""
-        ...
 
 
 class _Thread(Worker):
@@ -171,8 +125,7 @@ class TurnThreads:
         self._to_start: SimpleQueue[_Thread | None] = SimpleQueue()
         self._is_looking = False
         self._keepers: dict[Mailbox, Keeper] = {}
-        self._sinks: deque[Sink] = deque()
-        self._is_told = False
+        self.collector = Collector(self._look_soon)
         self._local = threading.local()
         self._is_hasty = False  # it has asked for a short switch interval
         self._is_short = False  # it was said that there are no more threads to be had
@@ -195,6 +148,7 @@ class TurnThreads:
         """
         self._loop = loop
         self._seen = ThreadLoop.of(application_loop)
+        self.collector.start(loop, self._seen)
         threading.Thread(
             target=self._start_threads, name="hyperfocal-starts-threads", daemon=True
         ).start()
@@ -206,9 +160,12 @@ class TurnThreads:
             self._watched = time.pthread_getcpuclockid(thread)
 
     def close(self) -> None:
-        """Look no more. Threads that wait go on waiting; they are daemons."""
-        self._closed = True
-        self._to_start.put(None)
+        """Look no more. Threads that wait end; those that are in a job do so after it."""
+        with self._guard:
+            self._closed = True
+            self._to_start.put(None)
+        for worker in self._crew.close():
+            self._wake(worker)
         self._restore_switch_interval()
 
     # --- the queue -------------------------------------------------------------------------------
@@ -235,8 +192,7 @@ class TurnThreads:
                     self._loop.call_soon(self._wake_all)
             else:
                 self._wake(worker)
-        if not self._is_looking:
-            self._look_later()
+        self._look_soon()
 
     def _wake_all(self) -> None:
         workers, self._to_wake = self._to_wake, []
@@ -248,9 +204,15 @@ class TurnThreads:
         worker.waker.release()
 
     def _begin(self, worker: _Thread) -> None:
-        if not worker.ident:
-            worker.ident = -1
-            self._to_start.put(worker)
+        if worker.ident:
+            return
+        worker.ident = -1
+        with self._guard:
+            is_closed = self._closed
+            if not is_closed:
+                self._to_start.put(worker)
+        if is_closed:  # the thread that starts others ends
+            self._start_thread(worker)
 
     def _start_threads(self) -> None:
         """Start threads for the others, in a thread of its own.
@@ -258,16 +220,19 @@ class TurnThreads:
         ``Thread.start`` waits until the new one runs, for as long as others have the interpreter.
         """
         while (worker := self._to_start.get()) is not None:
-            thread = threading.Thread(
-                target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError as error:  # the system has no more; each look tries again
-                self._crew.discard(worker)
-                if not self._is_short:
-                    self._is_short = True
-                    _log.error("The system gives the server no more threads: %s", error)
+            self._start_thread(worker)
+
+    def _start_thread(self, worker: _Thread) -> None:
+        thread = threading.Thread(
+            target=self._work, args=(worker,), name="hyperfocal-turns", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more; each look tries again
+            self._crew.discard(worker)
+            if not self._is_short:
+                self._is_short = True
+                _log.error("The system gives the server no more threads: %s", error)
 
     def _reserve(self) -> None:
         """Begin threads for takeovers to come."""
@@ -275,6 +240,10 @@ class TurnThreads:
             self._begin(worker)
 
     # --- looks, on the I/O loop ------------------------------------------------------------------
+
+    def _look_soon(self) -> None:
+        if not self._is_looking:  # asked again with the guard held
+            self._look_later()
 
     def _look_later(self) -> None:
         with self._guard:
@@ -299,13 +268,13 @@ class TurnThreads:
             with self._guard:
                 if not self._closed:
                     self._is_hasty = True
-                    _haste.begin()
+                    begin_haste()
         for worker in workers:
             self._wake(worker)
         if workers:
             self._reserve()
-        if self._sinks:  # replies must not wait behind a job that is stuck
-            self._write_all()
+        if self.collector.sinks:  # replies must not wait behind a job that is stuck
+            self.collector.write_all()
         lasting, is_needed = self._crew.found_lasting(now, LASTING_S)
         for keeper in self._kept():
             worker = keeper.worker
@@ -344,7 +313,7 @@ class TurnThreads:
             is_needed = not self._closed and (self._is_computing or self._crew.overtaken)
             if self._is_hasty and not is_needed:
                 self._is_hasty = False
-                _haste.end()
+                end_haste()
 
     # --- the threads -----------------------------------------------------------------------------
 
@@ -357,10 +326,10 @@ class TurnThreads:
         self._prepare()
         _set_running_loop(self._seen)
         self._local.worker = me
-        crew, sinks = self._crew, self._sinks
+        crew, sinks, write_here = self._crew, self.collector.sinks, self.collector.write_here
         collected_at = 0.0
         me.waker.acquire()  # let go by who has started us
-        while True:
+        while not me.retired:
             now = _monotonic()
             mailbox = crew.next(me, now)
             if self._is_hasty:
@@ -368,11 +337,12 @@ class TurnThreads:
             if sinks:
                 if mailbox is None or now - collected_at > _COLLECT_S:
                     collected_at = now
-                    self._write_here()
+                    write_here()
             else:
                 collected_at = now
             if mailbox is None:
-                me.waker.acquire()
+                if not me.retired:
+                    me.waker.acquire()
                 continue
             self._run(mailbox, directories, process)
             if mailbox.keeper is not None:
@@ -434,8 +404,8 @@ class TurnThreads:
         worker, mailbox = keeper.worker, keeper.mailbox
         while True:
             worker.mailbox = None
-            if self._sinks:
-                self._write_here()
+            if self.collector.sinks:
+                self.collector.write_here()
             keeper.waker.acquire()
             with self._guard:
                 if keeper.jobs:
@@ -448,54 +418,6 @@ class TurnThreads:
             worker.mailbox = mailbox
             self._run(mailbox, directories, process)
 
-    # --- what is written -------------------------------------------------------------------------
-
-    def collect(self, sink: Sink) -> None:
-        """Something waits to be written. From any thread."""
-        self._sinks.append(sink)
-        running = running_loop()
-        if running is self._seen:
-            if not self._is_looking:  # a job that lasts: the thread will not get to it soon
-                self._look_later()
-        elif not self._is_told and self._loop is not None:
-            self._is_told = True
-            if running is self._loop:
-                self._loop.call_soon(self._write_all)
-            else:
-                with contextlib.suppress(RuntimeError):  # the loop is closed
-                    self._loop.call_soon_threadsafe(self._write_all)
-
-    def _write_here(self) -> None:
-        """Write what is collected, in this thread; what it cannot write the I/O loop does."""
-        sinks = self._sinks
-        rest: list[Sink] = []
-        while sinks:
-            try:
-                sink = sinks.popleft()
-            except IndexError:
-                break
-            try:
-                is_written = sink.write_collected()
-            except Exception:
-                _log.exception(_WRITE_FAILED)
-                continue
-            if not is_written:
-                rest.append(sink)
-        if rest and self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(_write_on_loop, rest)
-
-    def _write_all(self) -> None:
-        """Write what is collected. On the I/O loop."""
-        self._is_told = False
-        sinks = self._sinks
-        while sinks:
-            try:
-                sink = sinks.popleft()
-            except IndexError:
-                break
-            _write_one(sink)
-
     # --- for people ------------------------------------------------------------------------------
 
     def lasting_jobs(self, seconds: float) -> list[tuple[Mailbox, float, int]]:
@@ -507,15 +429,3 @@ class TurnThreads:
             for worker in workers
             if worker.mailbox is not None and now - worker.since >= seconds
         ]
-
-
-def _write_on_loop(sinks: list[Sink]) -> None:
-    for sink in sinks:
-        _write_one(sink)
-
-
-def _write_one(sink: Sink) -> None:
-    try:
-        sink.write_on_loop()
-    except Exception:  # the others' replies are not to be lost
-        _log.exception(_WRITE_FAILED)
