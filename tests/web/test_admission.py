@@ -65,6 +65,7 @@ async def test_an_address_that_opens_too_fast_is_slowed_down() -> None:
         assert 0 < int((await server.page()).headers["retry-after"]) <= 6
 
 
+@pytest.mark.usefixtures("either_transport")
 async def test_too_many_connections_of_one_session_are_closed_with_the_reason() -> None:
     async with running(tiny, max_connections_per_session=1) as server:
         token = await server.token()

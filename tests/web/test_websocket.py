@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -338,3 +339,31 @@ async def test_unused_sessions_are_swept() -> None:
     ) as server:
         await server.page("/a")
         await until(lambda: not server.context("/a").sessions)
+
+
+async def test_a_message_that_fails_ends_its_connection_alone_and_is_told_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked_in: list[int] = []
+
+    class WordyError(Exception):
+        def __str__(self) -> str:
+            asked_in.append(threading.get_ident())
+            return "w" * 1_000_000
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise WordyError
+
+    async with running({"/a": tiny}) as server, server.client("/a") as bystander:
+        await bystander.pull()
+        async with server.client("/a") as client:
+            doc = await client.pull()
+            with monkeypatch.context() as patch:
+                patch.setattr("hyperfocal.connection.connection.decode_patch", fail)
+                with pytest.raises(ConnectionError, match="1011"):
+                    await client.set(named(doc, "slider")["id"], "value", 8)
+        await bystander.roundtrip()
+    assert "A message of a client failed" in caplog.text
+    assert len(caplog.text) < 100_000
+    assert asked_in
+    assert threading.get_ident() not in asked_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ from hyperfocal.telemetry import (
     OutboxOverflowed,
     PatchRefused,
     Telemetry,
+    log_failure,
     text_of,
     traceback_of,
 )
@@ -44,6 +46,8 @@ from hyperfocal.wire import (
 )
 
 __all__ = ("Connection", "Done")
+
+_log = logging.getLogger("hyperfocal")
 
 #: Patches of a client in which to look whether it comes back. It says so once everything is shown,
 #: and every view may have said something of itself before.
@@ -167,8 +171,9 @@ class Connection:
 
         Args:
             frames: what has come.
-            done: called once, in any thread, when that has happened. A ``PeerError`` says with
-                which code and reason to close the connection.
+            done: called once, in any thread, when that has happened. With an error the connection
+                is to be closed: a ``PeerError`` has a code and a reason, a ``SessionGoneError``
+                says that the session is over, anything else has been logged.
         """
         self._session.turns.mailbox.post(partial(self._take, frames, 0, done))
 
@@ -181,7 +186,7 @@ class Connection:
             try:
                 message, end = self._next_message(frames, begin)
             except BaseException as error:
-                self._failure = error
+                self._failed(error)
         if end < len(frames):
             mailbox.post_next(partial(self._take, frames, end, done))
             done = _nothing
@@ -218,13 +223,19 @@ class Connection:
                 partial(self._in_turn, message, done), self, partial(self._gone, done)
             )
         except BaseException as error:
-            self._failure = error
+            self._failed(error)
             is_over = True
         if is_over:
             done(self._failure)
 
+    def _failed(self, error: BaseException) -> None:
+        """The connection has to be closed. In a turn thread: errors may be the application's."""
+        self._failure = error
+        if not isinstance(error, PeerError):
+            log_failure(_log, logging.ERROR, "A message of a client failed", error=error)
+
     def _gone(self, done: Done) -> None:
-        done(_gone(SessionGoneError(self._session.id)))
+        done(SessionGoneError(self._session.id))
 
     def _asks_for_turn(self, message: Message) -> bool:
         """Whether a message is to be carried out in a turn; one that is not is dealt with."""
@@ -377,11 +388,3 @@ def _comes_back(message: Message) -> bool:
 
 def _nothing(error: BaseException | None) -> None:
     """For frames of which others are told later."""
-
-
-class _SessionGone(PeerError):
-    close_code = 1001
-
-
-def _gone(error: SessionGoneError) -> PeerError:
-    return _SessionGone(str(error))

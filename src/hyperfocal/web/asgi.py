@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from hyperfocal.connection import Outbox
 from hyperfocal.errors import PeerError, SessionGoneError
-from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
+from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect, closing_of
 from hyperfocal.wire import Frame, unpacked
 
 __all__ = ("AsgiTransport", "Receive", "Send")
-
-_log = logging.getLogger("hyperfocal")
 
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
@@ -75,8 +72,9 @@ class AsgiTransport:
         code, reason = ABNORMAL, ""
         try:
             self._connection.open()
-        except SessionGoneError as error:
-            await self._send({"type": "websocket.close", "code": 1001, "reason": str(error)[:120]})
+        except (PeerError, SessionGoneError) as error:
+            code, reason = closing_of(error)
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
             return
         reader = asyncio.create_task(self._read())
         self._drainer = asyncio.create_task(self._drain())
@@ -138,12 +136,8 @@ class AsgiTransport:
     def _heed(self) -> None:
         """On the loop, after frames have been carried out: go on, or end."""
         self._carried_out.set()
-        failure = self._failure
-        if isinstance(failure, PeerError):
-            self._outbox.close(failure.close_code, failure.reason)
-        elif failure is not None:
-            _log.error("A message of a client failed", exc_info=failure)
-            self._outbox.close(1011, "")
+        if self._failure is not None:
+            self._outbox.close(*closing_of(self._failure))
 
     async def _await_disconnect(self, error: BaseException) -> tuple[int, str]:
         """The connection is ours to end: whatever the peer still sends is not looked at."""
@@ -153,9 +147,7 @@ class AsgiTransport:
                     pass
         except TimeoutError:
             pass
-        if isinstance(error, PeerError):
-            return error.close_code, error.reason
-        return 1011, ""
+        return closing_of(error)
 
     async def _drain(self) -> None:
         """Send what is queued, at the peer's pace; ends when the outbox asks for the close."""

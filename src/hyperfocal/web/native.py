@@ -24,7 +24,6 @@ from typing import Any
 
 from hyperfocal.connection import Connection, Outbox
 from hyperfocal.errors import PeerError, SessionGoneError
-from hyperfocal.telemetry import log_failure
 from hyperfocal.web.frames import (
     Closing,
     Event,
@@ -36,12 +35,11 @@ from hyperfocal.web.frames import (
     wrap_pong,
 )
 from hyperfocal.web.heartbeat import Heartbeat
-from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect
+from hyperfocal.web.transport import ABNORMAL, CLOSE_TIMEOUT_S, MOST_READS, Connect, closing_of
 from hyperfocal.wire import Frame, unpacked
 
 __all__ = ("NativeTransport",)
 
-_log = logging.getLogger("hyperfocal")
 #: Tells every frame, at ``--log-level trace``.
 _frames_log = logging.getLogger("hyperfocal.frames")
 
@@ -128,9 +126,7 @@ class NativeTransport(asyncio.BufferedProtocol):
             self._fd = found.fileno()
         try:
             self._connection.open()
-        except SessionGoneError as error:
-            self._outbox.close(1001, str(error)[:120])
-        except Exception as error:
+        except (PeerError, SessionGoneError) as error:
             self._fail(error)
         self.write_on_loop()
         self._heartbeat.add(self)
@@ -273,11 +269,7 @@ class NativeTransport(asyncio.BufferedProtocol):
 
     def _fail(self, error: BaseException) -> None:
         """End the connection, with the code of whose fault it is."""
-        if isinstance(error, PeerError):
-            self._outbox.close(error.close_code, error.reason)
-            return
-        log_failure(_log, logging.ERROR, "A message of a client failed", error=error)
-        self._outbox.close(1011, "")
+        self._outbox.close(*closing_of(error))
 
     # --- out -------------------------------------------------------------------------------------
 

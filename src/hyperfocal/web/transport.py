@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from hyperfocal.connection import Connection, Outbox
+from hyperfocal.errors import PeerError, SessionGoneError
 
-__all__ = ("ABNORMAL", "CLOSE_TIMEOUT_S", "MOST_READS", "TAKE_OVER", "Connect")
+__all__ = ("ABNORMAL", "CLOSE_TIMEOUT_S", "MOST_READS", "TAKE_OVER", "Connect", "closing_of")
 
 #: Makes the connection, given the outbox that the transport drains.
 Connect: TypeAlias = Callable[[Outbox], Connection]
@@ -23,3 +24,12 @@ CLOSE_TIMEOUT_S = 5.0
 MOST_READS = 8
 #: Closed without a close frame (RFC 6455 section 7.1.5).
 ABNORMAL = 1006
+
+
+def closing_of(error: BaseException) -> tuple[int, str]:
+    """The code and the reason with which to close a connection that an error has ended."""
+    if isinstance(error, PeerError):
+        return error.close_code, error.reason
+    if isinstance(error, SessionGoneError):
+        return 1001, str(error)[:120]
+    return 1011, ""
