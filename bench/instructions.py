@@ -21,7 +21,7 @@ import psutil
 from bench.clients import TIMEOUT_S, Dialect, Target
 from bench.clients.bokeh import Session
 from bench.cores import Cores, pin
-from bench.peers import PEERS, Bench, Serve
+from bench.peers import LAUNCHERS, PEERS, Bench, Serve
 from bench.processes import free_port, started
 
 __all__ = ("count", "totals_in", "unavailable")
@@ -65,11 +65,14 @@ def count(
     """
     python, peer = bench.command(name)
     serve = Serve(app, free_port())
+    start = peer.arguments(serve)
+    if start[:2] == ["-m", "hyperfocal"]:
+        start[:2] = [str(LAUNCHERS / "hyperfocal_stretched.py")]
     with tempfile.TemporaryDirectory() as folder:
         arguments = [
             *("valgrind", "--tool=callgrind", "--instr-atstart=no", "--trace-children=yes"),
             *("--fair-sched=yes", f"--callgrind-out-file={folder}/%p"),
-            *(python, *peer.arguments(serve), *options),
+            *(python, *start, *options),
         ]
         env = {"PYTHONHASHSEED": "0"}
         with started(arguments, serve.port, [bench.cores.server], env, _TIMEOUT_S) as process:

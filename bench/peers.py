@@ -18,10 +18,10 @@ from bench.cores import Cores
 from bench.environments import Environments, MissingPeerError
 from bench.processes import free_port, started
 
-__all__ = ("APPS", "BOKEH_FAMILY", "ECHOES", "PEERS", "Bench", "Peer", "Server")
+__all__ = ("APPS", "BOKEH_FAMILY", "ECHOES", "LAUNCHERS", "PEERS", "Bench", "Peer", "Server")
 
 APPS = Path(__file__).parent / "apps"
-_LAUNCHERS = Path(__file__).parent / "launchers"
+LAUNCHERS = Path(__file__).parent / "launchers"
 #: With a process's id it names its clock (clock_getcpuclockid(3)): CPUCLOCK_SCHED.
 _PROCESS_CLOCK = 2
 
@@ -92,7 +92,7 @@ def _bokeh_like(*start: str) -> Callable[[Serve], list[str]]:
 
 def _launched(launcher: str) -> Callable[[Serve], list[str]]:
     def arguments(serve: Serve) -> list[str]:
-        file = str(_LAUNCHERS / launcher)
+        file = str(LAUNCHERS / launcher)
         return [file, serve.path, str(serve.port), str(serve.keep_alive_s), *serve.auth_file]
 
     return arguments
@@ -132,7 +132,7 @@ _PREWARMED = 4
 
 PEERS: Mapping[str, Peer] = {
     "bokeh": Peer("bokeh", "bokeh", _bokeh_like("-m", "bokeh"), ("-m", "bokeh", "--help")),
-    "bokeh-nodelay": Peer("bokeh", "bokeh", _bokeh_like(str(_LAUNCHERS / "bokeh_nodelay.py"))),
+    "bokeh-nodelay": Peer("bokeh", "bokeh", _bokeh_like(str(LAUNCHERS / "bokeh_nodelay.py"))),
     "panel": Peer(
         "panel", "panel", _bokeh_like("-m", "panel"), ("-m", "panel", "--help"), most_runs=3
     ),
@@ -179,7 +179,7 @@ PEERS: Mapping[str, Peer] = {
     "floor": Peer(
         "",
         "picows",
-        lambda serve: [str(_LAUNCHERS / "floor.py"), serve.path, str(serve.port)],
+        lambda serve: [str(LAUNCHERS / "floor.py"), serve.path, str(serve.port)],
         dialect=bokeh.visit_bare,
     ),
 }
@@ -189,13 +189,13 @@ ECHOES: Mapping[str, Peer] = {
     "raw-echo": Peer(
         "",
         "uvicorn",
-        lambda serve: [str(_LAUNCHERS / "raw_echo.py"), str(serve.port)],
+        lambda serve: [str(LAUNCHERS / "raw_echo.py"), str(serve.port)],
         dialect=echo.visit_raw,
     ),
     "hyperfocal-echo": Peer(
         "",
         "hyperfocal",
-        _bokeh_like(str(_LAUNCHERS / "hyperfocal_echo.py")),
+        _bokeh_like(str(LAUNCHERS / "hyperfocal_echo.py")),
         dialect=echo.visit,
     ),
 }
