@@ -1,7 +1,7 @@
 """Who may reach a session: tokens, session ids, origins; and who visitors are: providers."""
 
 from hyperfocal.auth.handler import RequestHandler
-from hyperfocal.auth.origins import OriginPolicy
+from hyperfocal.auth.origins import OriginPolicy, ascii_host
 from hyperfocal.auth.policy import SessionPolicy
 from hyperfocal.auth.provider import (
     Answer,
@@ -24,6 +24,7 @@ __all__ = (
     "Token",
     "TokenAuthority",
     "Visitor",
+    "ascii_host",
     "dump_payload",
     "make_session_id",
     "named_session",

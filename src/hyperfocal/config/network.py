@@ -108,7 +108,7 @@ class Access:
         "allow-websocket-origin",
         Many("HOST[:PORT]"),
         (),
-        "A host whose pages may connect, * as wild card. May be given several times.",
+        "A host whose pages may connect; * stands for one label. May be given several times.",
         shown="localhost, and --address, at the port",
         bokeh=Bokeh("BOKEH_ALLOW_WS_ORIGIN", "allowed_ws_origin"),
     )
