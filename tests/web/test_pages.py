@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import pytest
 from bokeh.application import Application
@@ -224,8 +224,18 @@ async def test_autoload_js_serves_pages_of_other_origins() -> None:
             "",
             "?bokeh-autoload-element=a'</script>",
             "?bokeh-autoload-element=e&bokeh-absolute-url=javascript:alert(1)",
+            "?bokeh-autoload-element=e&bokeh-absolute-url=http://[",
+            "?bokeh-autoload-element=e&bokeh-absolute-url=http://a]b",
+            "?bokeh-autoload-element=e&bokeh-absolute-url=http://%E2%84%80/",
+            "?bokeh-autoload-element=e&bokeh-app-path=app",
         ):
             assert (await server.page(f"/a/autoload.js{bad}")).status_code == 400
+        said = quote('/a"+alert(1)+"')
+        for name, where in (("app-path", ""), ("absolute-url", "http://host")):
+            url = f"/a/autoload.js?bokeh-autoload-element=e&bokeh-{name}={where}{said}"
+            script = await server.page(url)
+            assert script.status_code == 200
+            assert f'"{where}/a%22+alert(1)+%22"' in script.text
 
 
 async def test_pages_that_may_connect_may_load_the_autoload_script_with_cookies() -> None:

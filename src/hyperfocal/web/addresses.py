@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from starlette.requests import Request
 
-from hyperfocal.auth import relative_url
+from hyperfocal.auth import ascii_host, relative_url
 from hyperfocal.web.site import Site
 
-__all__ = ("autoload_root", "relative_root", "root_url")
+__all__ = ("Embedding", "relative_root", "root_url")
+
+#: Scheme and host, as browsers write them: no user, nothing that a script would have to escape.
+_URL = re.compile(
+    r"(?P<scheme>https?://)"
+    r"(?P<host>\[[0-9a-f:.]+\]|[^\x00-,/:;<=>?@\[\\\]^`{|}\x7f]+)(?P<port>:\d{1,5})?"
+    r"(?P<path>/[^?#\\]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_PATH = re.compile(r"/[^?#\\]*")
+#: What may stand in the path of a URL (RFC 3986 section 3.3), but for quotes.
+_SAFE = "/%:@!$&()*+,;=~-._"
 
 
 def root_url(site: Site, scope: Mapping[str, Any]) -> str:
@@ -32,20 +44,50 @@ def relative_root(site: Site, request: Request) -> str:
     return quote(relative_url(path, root) if is_relative else root)
 
 
-def autoload_root(root: str, app_path: str, *, shown: str | None, absolute: str | None) -> str:
-    """Where the server's URLs begin, for a page that embeds an application.
+class Embedding(NamedTuple):
+    """Where a page that embeds an application says that the application is.
 
-    Args:
-        root: where they begin as the server sees it.
-        app_path: the application's path below that.
-        shown: the application's path as the page sees it, if it says.
-        absolute: the application's whole URL, if the page says.
+    Attributes:
+        app_path: its URL path, as the page sees it; ``None``: the page does not say.
+        absolute_url: its whole URL, for a page of another origin.
     """
-    # The application's own path ends where the server's begins.
-    if absolute is not None:
-        parts = urlsplit(absolute)
-        return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix(app_path).rstrip('/')}/"
-    if shown is not None and shown.startswith("/") and shown.endswith(app_path):
-        # Two slashes would begin the name of a host.
-        return f"/{shown.removesuffix(app_path).strip('/')}/".replace("//", "/")
-    return root
+
+    app_path: str | None
+    absolute_url: str | None
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, str]) -> Embedding:
+        """What the arguments of ``autoload.js`` say, as it may stand in a script.
+
+        Raises:
+            ValueError: one of them is not what it should be; the error says which, and why.
+        """
+        path, url = arguments.get("bokeh-app-path"), arguments.get("bokeh-absolute-url")
+        if path is not None:
+            if not _PATH.fullmatch(path):
+                raise ValueError("bokeh-app-path is not a path such as /app")
+            path = quote(path, _SAFE, errors="replace")
+        if url is not None:
+            match = _URL.fullmatch(url)
+            host = ascii_host(match["host"]) if match is not None else None
+            if match is None or host is None:
+                raise ValueError("bokeh-absolute-url is not a URL such as https://host/app")
+            path_there = quote(match["path"] or "", _SAFE, errors="replace")
+            url = f"{match['scheme']}{host}{match['port'] or ''}{path_there}"
+        return cls(path, url)
+
+    def root(self, root: str, app_path: str) -> str:
+        """Where the server's URLs begin, for the page.
+
+        Args:
+            root: where they begin as the server sees it.
+            app_path: the application's path below that.
+        """
+        # The application's own path ends where the server's begins.
+        shown, ending = self.app_path, quote(app_path, _SAFE)
+        if self.absolute_url is not None:
+            return f"{self.absolute_url.removesuffix(ending).rstrip('/')}/"
+        if shown is not None and shown.endswith(ending):
+            # Two slashes would begin the name of a host.
+            return f"/{shown.removesuffix(ending).strip('/')}/".replace("//", "/")
+        return root

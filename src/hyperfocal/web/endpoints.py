@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,7 +30,7 @@ from hyperfocal.pages import (
     notice_page,
 )
 from hyperfocal.panel import find_component_file, is_panels, panel_autoload_script
-from hyperfocal.web.addresses import autoload_root, relative_root, root_url
+from hyperfocal.web.addresses import Embedding, relative_root, root_url
 from hyperfocal.web.listing import Served
 from hyperfocal.web.pages import PageEndpoint, refused
 from hyperfocal.web.site import Site
@@ -69,13 +68,11 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                 400,
                 cors,
             )
-        absolute_url = request.query_params.get("bokeh-absolute-url")
-        if absolute_url is not None and urlsplit(absolute_url).scheme not in ("http", "https"):
-            return _script("throw new Error('bokeh-absolute-url is not a URL');", 400, cors)
-        app_path = request.query_params.get("bokeh-app-path")
-        root = autoload_root(
-            root_url(site, request.scope), served.path, shown=app_path, absolute=absolute_url
-        )
+        try:
+            page = Embedding.of(request.query_params)
+        except ValueError as error:
+            return _script(f"throw new Error('{error}');", 400, cors)
+        root = page.root(root_url(site, request.scope), served.path)
         try:
             visit = await site.visits.admit(served, request.scope, request.query_params, root)
             session = await site.visits.session_of(served, visit)
@@ -100,7 +97,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
         bundle = None
         if request.query_params.get("resources") != "none":
             bundle = site.statics.bundle(root)
-        shown_path = app_path or "/"  # Bokeh's snippets leave that away
+        shown_path = page.app_path or "/"  # Bokeh's snippets leave that away
         if bundle is not None and bundle.resources is not None and is_panels(session.document):
             resources = bundle.resources
             script = await session.turns.run(
@@ -111,7 +108,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                     element_id,
                     root_url=root,
                     app_path=shown_path,
-                    absolute_url=absolute_url,
+                    absolute_url=page.absolute_url,
                     before=AFRESH_SCRIPT,
                 )
             )
@@ -121,7 +118,7 @@ def application_endpoints(site: Site, served: Served) -> dict[str, Endpoint]:
                 element_id,
                 bundle,
                 app_path=shown_path,
-                absolute_url=absolute_url,
+                absolute_url=page.absolute_url,
                 before=AFRESH_SCRIPT,
             )
         return _script(doubt + script, 200, cors)
