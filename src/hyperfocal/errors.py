@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from hyperfocal.labels import session_label
+
 __all__ = (
     "ApplicationError",
     "ApplicationNotFoundError",
@@ -91,9 +93,9 @@ class TurnReentryError(UsageError, RuntimeError):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(
-            f"session {session_id}: this code already runs with the document lock held; waiting "
-            "for the lock here would wait forever. Use the document directly, or schedule the "
-            "work with doc.add_next_tick_callback"
+            f"session {session_label(session_id)}: this code already runs with the document lock "
+            "held; waiting for the lock here would wait forever. Use the document directly, or "
+            "schedule the work with doc.add_next_tick_callback"
         )
         self.session_id = session_id
 
@@ -238,7 +240,9 @@ class SessionGoneError(RequestError):
     """The session was discarded while somebody was still asking for it."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"session {session_id} is gone; reload the page to get a new one")
+        super().__init__(
+            f"session {session_label(session_id)} is gone; reload the page to get a new one"
+        )
         self.session_id = session_id
 
 

@@ -112,7 +112,7 @@ async def test_a_visitor_gets_a_session_that_is_ready() -> None:
         assert session.context.token_payload == {"more": 1}
         assert context.get_session("mine") is session
         assert hooked.created == ["mine with 1"]
-        assert [event.session_id for event in events.of(SessionCreated)] == ["mine"]
+        assert [event.session for event in events.of(SessionCreated)] == [session.label]
         await settle()
         assert len(app.built) == 2  # the visitor's page and websocket come first
         await clock.advance(GRACE_S)

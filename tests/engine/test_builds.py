@@ -13,14 +13,14 @@ from tests.support.serving import until
 class Build:
     """One document that is built until it may end."""
 
-    def __init__(self, builds: Builds, url: str, session_id: str) -> None:
+    def __init__(self, builds: Builds, url: str, session_id: str, visitor: str = "") -> None:
         self.runs = False
         self.may_end = asyncio.Event()
-        self._builds, self._url, self._id = builds, url, session_id
+        self._builds, self._url, self._id, self._visitor = builds, url, session_id, visitor
         self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        async with self._builds.slot(self._url, self._id):
+        async with self._builds.slot(self._url, self._id, self._visitor):
             self.runs = True
             await self.may_end.wait()
             self.runs = False
@@ -55,6 +55,35 @@ async def test_builds_that_hang_stop_no_other_application() -> None:
     for one in (*hanging, other, another):
         one.may_end.set()
     await asyncio.gather(*(one.task for one in (*hanging, other, another)))
+
+
+async def test_one_visitor_has_half_of_the_places() -> None:
+    builds = Builds(4, 10)
+    theirs = [Build(builds, "a", f"a{number}", "somebody") for number in range(4)]
+    await settle()
+    assert [one.runs for one in theirs] == [True, True, False, False]
+    assert builds.place("a3") == 2
+    others = [Build(builds, "a", f"b{number}", f"other {number}") for number in range(3)]
+    await settle()
+    assert [one.runs for one in others] == [True, True, False]
+    theirs[0].may_end.set()  # the first in line, and theirs again
+    await settle()
+    assert [one.runs for one in theirs] == [False, True, True, False]
+    others[0].may_end.set()  # the first in line has its share
+    await settle()
+    assert others[2].runs
+    for one in (*theirs, *others):
+        one.may_end.set()
+    await asyncio.gather(*(one.task for one in (*theirs, *others)))
+
+
+async def test_nobody_in_particular_may_have_all_places() -> None:
+    builds = Builds(4, 10)
+    made = await started(builds, "a1", "a2", "a3", "a4", "a5")
+    assert [one.runs for one in made] == [True, True, True, True, False]
+    for one in made:
+        one.may_end.set()
+    await asyncio.gather(*(one.task for one in made))
 
 
 async def test_a_build_that_lasts_makes_room_for_others() -> None:

@@ -82,6 +82,28 @@ def test_a_thread_that_is_stuck_does_not_keep_a_signal_from_ending_the_server(
         assert server.stop(signal.SIGTERM, timeout=30) == 0
 
 
+HANGS = """
+import time
+while True: time.sleep(0.01)
+"""
+
+
+async def test_pages_of_builds_that_hang_are_answered_when_the_server_ends(tmp_path: Path) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text(HANGS)
+    with serving(script) as server:
+        async with httpx.AsyncClient(timeout=30) as client:
+            pages = [asyncio.create_task(client.get(f"{server.base}/hangs")) for _ in range(4)]
+            while (await client.get(f"{server.base}/health")).json()["threads"]["running"] < 4:
+                await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            answers = await asyncio.gather(*pages)
+        assert [answer.status_code for answer in answers] == [503] * 4
+        assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+        assert server.process.wait(30) == 0
+    assert "did not end within" not in server.text
+
+
 class Gate:
     """Code that stays where it is until the test lets it go on."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from hyperfocal.clock import SystemClock
 from hyperfocal.document import new_document
+from hyperfocal.errors import BusyError
 from hyperfocal.session import Session, SessionRegistry, registry
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.testing.clock import settle
@@ -141,9 +142,23 @@ async def test_close_calls_builds_off_that_take_too_long(monkeypatch: pytest.Mon
     waiting = asyncio.create_task(bench.registry.get_or_create("a", bench.build))
     await settle()
     await asyncio.wait_for(bench.registry.close("the end"), 5)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(BusyError, match="about to end"):
         await waiting
     assert not bench.registry.knows("a")
+
+
+async def test_no_session_begins_once_the_end_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_BUILDS_END_S", 0.01)
+    bench = Bench()
+    waiting = [asyncio.create_task(bench.registry.get_or_create("a", bench.build)) for _ in "12"]
+    await settle()
+    bench.registry.begin_closing()
+    with pytest.raises(BusyError, match="about to end"):
+        await bench.registry.get_or_create("b", bench.build)
+    waiting[1].cancel()  # who goes by themselves is not told anything
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [BusyError, asyncio.CancelledError]
+    assert bench.builds == 1
 
 
 async def test_a_session_that_takes_its_time_to_go_delays_no_other(

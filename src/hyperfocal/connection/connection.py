@@ -134,7 +134,7 @@ class Connection:
 
     def _overflowed(self) -> None:
         self._telemetry.emit(
-            OutboxOverflowed(self._url, self._session.id, self._outbox.queued_bytes)
+            OutboxOverflowed(self._url, self._session.label, self._outbox.queued_bytes)
         )
 
     def open(self) -> None:
@@ -146,7 +146,7 @@ class Connection:
         if self._session.attach(self, self._page):
             self._afresh = None
         self._open = True
-        self._telemetry.emit(ConnectionOpened(self._url, self._session.id))
+        self._telemetry.emit(ConnectionOpened(self._url, self._session.label))
         self.offer(ack(self._session.message_ids))
 
     def closed(self, code: int, reason: str = "") -> None:
@@ -155,7 +155,7 @@ class Connection:
             return
         self._open = False
         self._session.detach(self, self._page, lost=code not in _CLOSED_BY_CLIENT)
-        self._telemetry.emit(ConnectionClosed(self._url, self._session.id, code, reason))
+        self._telemetry.emit(ConnectionClosed(self._url, self._session.label, code, reason))
 
     def offer(self, frames: tuple[Frame, ...]) -> None:
         """Queue the frames of one message for the client. Never blocks."""
@@ -267,7 +267,7 @@ class Connection:
             else:
                 self._push(message, turn)
         except RequestError as error:
-            self._telemetry.emit(PatchRefused(self._url, self._session.id, error))
+            self._telemetry.emit(PatchRefused(self._url, self._session.label, error))
             turn.flush()
             self._reply_error(message, str(error), error)
         return None
@@ -318,7 +318,7 @@ class Connection:
             return
         cause = failure.__cause__ if failure.__cause__ is not None else failure
         self._telemetry.emit(
-            CallbackFailed(self._url, "of a client's change", cause, self._session.id)
+            CallbackFailed(self._url, "of a client's change", cause, self._session.label)
         )
         self._reply_error(message, f"a callback failed: {failure.summary}", cause)
 
@@ -332,7 +332,7 @@ class Connection:
             self._afresh = None
         if not comes_back:
             return
-        self._telemetry.emit(BegunAfresh(self._url, self._session.id))
+        self._telemetry.emit(BegunAfresh(self._url, self._session.label))
         event = {"kind": "MessageSent", "msg_type": kind, "msg_data": data}
         content = dump_json({"events": [event]})
         self.offer(encode(Kind.PATCH_DOC, content, msgid=self._session.message_ids()))
@@ -344,7 +344,7 @@ class Connection:
             encoded = encode_document(turn.document, inline=inline)
         except Exception as error:
             self._telemetry.emit(
-                CallbackFailed(self._url, "encoding the document", error, self._session.id)
+                CallbackFailed(self._url, "encoding the document", error, self._session.label)
             )
             self._reply_error(message, f"the document cannot be encoded: {text_of(error)}", error)
             return

@@ -23,6 +23,7 @@ from hyperfocal.contexts.server import BokehServerContext
 from hyperfocal.document import no_document
 from hyperfocal.engine import Builds, Coroutines, Engine, InlineEngine, Mailbox, Owner
 from hyperfocal.errors import NoEventLoopError
+from hyperfocal.labels import session_label
 from hyperfocal.session import (
     Admission,
     Ended,
@@ -204,7 +205,8 @@ class ApplicationContext:
         """
         session = self.find_session(session_id)
         if session is None:
-            raise ValueError(f"there is no session with the id {session_id!r}")
+            label = session_label(session_id)
+            raise ValueError(f"there is no session of this id, which logs call {label}")
         return session
 
     def find_session(self, session_id: str) -> Session | None:
@@ -294,8 +296,14 @@ class ApplicationContext:
         """Discard a session now, with its hooks."""
         await self._registry.discard(session, why)
 
+    def begin_closing(self) -> None:
+        """Make no new sessions; those that are still being built have a second."""
+        self._registry.begin_closing()
+        self._maker.hurry()
+
     async def close(self) -> None:
         """Discard all sessions with their hooks, then run the unload hooks."""
+        self.begin_closing()
         await self._maker.close()
         await self._registry.close("server shutdown")
         task = self.run_unload_hook()

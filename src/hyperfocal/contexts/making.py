@@ -51,6 +51,10 @@ _log = logging.getLogger("hyperfocal")
 
 #: Seconds for which the end of a session waits for a callback that has its document.
 _END_S = 20.0
+#: Seconds for which it waits for the session's timers, and again when they have been cancelled.
+_GRACE_S = 1.0
+#: The same two when the server ends.
+_HURRIED_END_S, _HURRIED_GRACE_S = 2.0, 0.5
 
 
 class SessionMaker:
@@ -80,6 +84,7 @@ class SessionMaker:
         self._admission = admission
         #: Whether Bokeh has looked for mistakes in a document of this application.
         self._checked = False
+        self._grace_s, self._end_s = _GRACE_S, _END_S
         self.prewarming = self._make_prewarming()
 
     @property
@@ -137,13 +142,13 @@ class SessionMaker:
             session.go_live()
         except BaseException as error:
             if isinstance(error, BuildError):
-                self._telemetry.emit(BuildFailed(self._url, session_id, error, error.detail))
+                self._telemetry.emit(BuildFailed(self._url, session.label, error, error.detail))
             await self.destroy(session, "build failed")
             raise
         if self.prewarming is not None:
             self.prewarming.resume()
         took = self._clock.monotonic() - began
-        self._telemetry.emit(SessionCreated(self._url, session_id, took))
+        self._telemetry.emit(SessionCreated(self._url, session.label, took))
         return session
 
     def _seat_for(self, request: SessionRequest | None) -> Seat | None:
@@ -166,7 +171,7 @@ class SessionMaker:
     async def _fill(self, session: Session) -> None:
         """Have the application fill the session's document, in a turn."""
         limit_ms = self._owner.settings.build_timeout_ms
-        async with self._slot(session.id):
+        async with self._slot(session):
             building = asyncio.ensure_future(session.turns.run(lambda turn: self._build(session)))
             try:
                 await asyncio.wait({building}, timeout=limit_ms / 1000 if limit_ms else None)
@@ -181,10 +186,11 @@ class SessionMaker:
         building.result()
         self._checked = True
 
-    def _slot(self, session_id: str) -> contextlib.AbstractAsyncContextManager[None]:
+    def _slot(self, session: Session) -> contextlib.AbstractAsyncContextManager[None]:
         if self._builds is None:
             return contextlib.nullcontext()
-        return self._builds.slot(self._url, session_id)
+        visitor = session.turns.mailbox.owner.visitor
+        return self._builds.slot(self._url, session.id, visitor)
 
     def _build(self, session: Session) -> None:
         """In a turn, in a thread."""
@@ -218,6 +224,10 @@ class SessionMaker:
         self._checked = False
         if self.prewarming is not None:
             await self.prewarming.empty()
+
+    def hurry(self) -> None:
+        """The server ends: callbacks that do not end keep no session for long."""
+        self._grace_s, self._end_s = _HURRIED_GRACE_S, _HURRIED_END_S
 
     async def close(self) -> None:
         """Build nothing ahead any more, and discard what nobody has taken."""
@@ -272,7 +282,7 @@ class SessionMaker:
     async def destroy(self, session: Session, why: str) -> None:
         """Hooks of handlers, then the document's own, then the document itself."""
         await self._end(session, tell_handlers=True)
-        self._telemetry.emit(SessionDestroyed(self._url, session.id, why))
+        self._telemetry.emit(SessionDestroyed(self._url, session.label, why))
 
     async def _end(self, session: Session, *, tell_handlers: bool = False) -> None:
         """Take it down; handlers are not told of the end of one for which no visitor came."""
@@ -280,11 +290,11 @@ class SessionMaker:
         if session.lifetime is not Lifetime.CLOSING:
             session.begin_closing()
         try:
-            await session.end_callbacks()
+            await session.end_callbacks(self._grace_s)
             if tell_handlers:
                 await context._hooks.session_destroyed(context)
             if not session.turns.closed:
-                async with asyncio.timeout(_END_S):
+                async with asyncio.timeout(self._end_s):
                     await self._end_document(session)
         except TimeoutError:
             pass  # a callback has the document; it keeps it

@@ -17,7 +17,13 @@ from hyperfocal.errors import UsageError
 from hyperfocal.server.addresses import base_url, with_actual_port
 from hyperfocal.server.forked import heeding
 from hyperfocal.server.listening import bind
-from hyperfocal.server.serving import HttpServer, asgi_app, run_to_the_end, uvicorn_config
+from hyperfocal.server.serving import (
+    HttpServer,
+    asgi_app,
+    run_to_the_end,
+    site_of,
+    uvicorn_config,
+)
 from hyperfocal.session import Session
 from hyperfocal.telemetry import Telemetry
 from hyperfocal.web.listing import Served
@@ -157,7 +163,7 @@ class Server:
             raise UsageError("the server was started before; make a new one")
 
     def _start_on(self, loop: asyncio.AbstractEventLoop, listens: Any) -> None:
-        self._http = HttpServer(self._config, listens, heeds_signals=False)
+        self._http = HttpServer(self._config, listens, heeds_signals=False, site=site_of(self._app))
         self._task = loop.create_task(self._serve(self._http))
 
     async def _serve(self, http: HttpServer) -> None:
@@ -180,7 +186,10 @@ class Server:
                 with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                     self._loop = runner.get_loop()
                     http = HttpServer(
-                        self._config, lambda: listens.set_result(None), heeds_signals=False
+                        self._config,
+                        lambda: listens.set_result(None),
+                        heeds_signals=False,
+                        site=site_of(self._app),
                     )
                     self._http = http
                     run_to_the_end(self._loop, self._serve(http))
@@ -239,7 +248,7 @@ class Server:
             self._begin()
             with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
-                self._http = HttpServer(self._config, None)
+                self._http = HttpServer(self._config, None, site=site_of(self._app))
                 run_to_the_end(self._loop, self._serve(self._http))
             return
         if self._loop is not None and _runs_here(self._loop):

@@ -28,7 +28,7 @@ from hyperfocal.web.dates import dated
 from hyperfocal.web.exchange import Arrival, Exchange, Place
 from hyperfocal.web.listing import Listing
 from hyperfocal.web.proxies import behind_proxy
-from hyperfocal.web.site import make_site
+from hyperfocal.web.site import Site, make_site
 
 __all__ = (
     "HttpServer",
@@ -36,6 +36,7 @@ __all__ = (
     "lifespan",
     "run",
     "run_to_the_end",
+    "site_of",
     "uvicorn_config",
 )
 
@@ -138,6 +139,7 @@ class HttpServer(uvicorn.Server):
         ready: called when connections are being accepted.
         heeds_signals: whether the signals are its own; else only ``end`` ends it.
         exchange: passes connections between several processes.
+        site: what it serves; it hears of the end before connections are closed.
     """
 
     def __init__(
@@ -147,8 +149,10 @@ class HttpServer(uvicorn.Server):
         *,
         heeds_signals: bool = True,
         exchange: Exchange | None = None,
+        site: Site | None = None,
     ) -> None:
         super().__init__(config)
+        self._site = site
         self._ready = ready
         self._heeds_signals = heeds_signals
         self._exchange = exchange
@@ -174,6 +178,8 @@ class HttpServer(uvicorn.Server):
         """End; what other processes send from here on waits for the next in this place."""
         if self._exchange is not None:
             self._exchange.close()
+        if self._site is not None:
+            self._site.begin_closing()
         await super().shutdown(sockets=sockets)
 
     def _adopt(self, connection: socket.socket, arrival: Arrival) -> None:
@@ -291,6 +297,12 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     return context
 
 
+def site_of(app: Any) -> Site | None:
+    """What an application that ``asgi_app`` gave serves."""
+    site: Site | None = getattr(getattr(app, "state", None), "site", None)
+    return site
+
+
 def uvicorn_config(
     app: Any, settings: Settings, exchange: Exchange | None = None
 ) -> uvicorn.Config:
@@ -306,7 +318,7 @@ def uvicorn_config(
     """
     from hyperfocal.web.handover import HttpLimits, HttpProtocol
 
-    site = getattr(getattr(app, "state", None), "site", None)
+    site = site_of(app)
     if site is not None and settings.async_loop is AsyncLoop.AUTO:
         site.engine.on_host = False  # this loop is ours
     keep_alive_s = settings.keep_alive_ms / 1000 or None
@@ -358,7 +370,7 @@ def run(
     """
     config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = HttpServer(config, ready, exchange=exchange)
+    server = HttpServer(config, ready, exchange=exchange, site=site_of(app))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 

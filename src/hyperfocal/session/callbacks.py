@@ -10,6 +10,7 @@ from typing import Any
 
 from hyperfocal.clock import Clock
 from hyperfocal.document import Document, unlocked
+from hyperfocal.labels import session_label
 from hyperfocal.panel import is_panels, runs_plain_code
 from hyperfocal.session.stepping import Stepping, first_step
 from hyperfocal.session.timers import Ended, Timer, TimerKind, Timers
@@ -168,8 +169,8 @@ class SessionCallbacks:
     # --- what is told ----------------------------------------------------------------------------
 
     def _failed(self, timer: Timer, error: BaseException) -> None:
-        session_id = self._turns.session_id
-        self._telemetry.emit(CallbackFailed(self._url, timer.name, error, session_id))
+        label = session_label(self._turns.session_id)
+        self._telemetry.emit(CallbackFailed(self._url, timer.name, error, label))
 
     def _late(self, timer: Timer, took_s: float) -> None:
         self._telemetry.emit(TimerLate(self._url, timer.name, timer.delay_s, took_s))

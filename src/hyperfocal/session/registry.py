@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from hyperfocal.errors import BusyError
 from hyperfocal.session.session import Session
 
 __all__ = ("SessionRegistry",)
 
-#: Seconds for which the end waits for builds that are under way.
-_BUILDS_END_S = 3.0
+#: Seconds that builds which are under way still have when the server ends.
+_BUILDS_END_S = 1.0
 
 
 class SessionRegistry:
@@ -26,6 +27,7 @@ class SessionRegistry:
         self._sessions: dict[str, Session] = {}
         self._building: dict[str, asyncio.Task[Session]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_ending = False
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -49,12 +51,17 @@ class SessionRegistry:
 
         Any number of simultaneous callers share one build. If it fails, each of them gets the
         failure and the next call tries afresh. A caller that is cancelled cancels nobody else.
+
+        Raises:
+            BusyError: there are no new sessions any more.
         """
         session = self._sessions.get(session_id)
         if session is not None:
             return session
         task = self._building.get(session_id)
         if task is None:
+            if self._is_ending:
+                raise _ending()
 
             async def create() -> Session:
                 try:
@@ -68,7 +75,12 @@ class SessionRegistry:
             # A failure that nobody waits for any more is not news to the event loop.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._building[session_id] = task
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._is_ending and task.cancelled():
+                raise _ending() from None
+            raise
 
     async def discard(self, session: Session, why: str) -> None:
         """Take a session out and down. A no-op if it is on its way already."""
@@ -94,17 +106,26 @@ class SessionRegistry:
         await asyncio.gather(*(self.discard(session, "unused") for session in due))
         return len(due)
 
-    async def close(self, why: str) -> None:
-        """Wait for builds, discard everything, wait for what is being discarded.
+    def begin_closing(self) -> None:
+        """Make no new sessions. Builds that are under way have a second; those after it fail."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        asyncio.get_running_loop().call_later(_BUILDS_END_S, self._call_off_builds)
 
-        Builds that take too long are called off.
-        """
+    def _call_off_builds(self) -> None:
+        for build in self._building.values():
+            build.cancel()
+
+    async def close(self, why: str) -> None:
+        """Wait for builds, discard everything, wait for what is being discarded."""
+        self.begin_closing()
         if self._building:
-            _, late = await asyncio.wait(list(self._building.values()), timeout=_BUILDS_END_S)
-            for build in late:
-                build.cancel()
-            if late:
-                await asyncio.wait(late)
+            await asyncio.wait(list(self._building.values()))
         await asyncio.gather(*(self.discard(session, why) for session in self.all()))
         if self._closing:
             await asyncio.wait(list(self._closing))
+
+
+def _ending() -> BusyError:
+    return BusyError("the server is about to end")

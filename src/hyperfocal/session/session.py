@@ -18,6 +18,7 @@ from hyperfocal.document import (
 )
 from hyperfocal.engine import Engine, InlineEngine, Owner, describe
 from hyperfocal.errors import SessionGoneError, TooManyConnectionsError
+from hyperfocal.labels import session_label
 from hyperfocal.publishing import Client, Conflicts, Publisher
 from hyperfocal.session.admission import Seat
 from hyperfocal.session.callbacks import SessionCallbacks
@@ -67,7 +68,7 @@ class Session:
         warn_long_turn_s: float = 0.0,
         max_connections: int = 1_000,
     ) -> None:
-        self._id = session_id
+        self._id, self.label = session_id, session_label(session_id)
         self.document = document
         self.url = url
         #: The context that applications see; keeps it alive as long as the session.
@@ -96,7 +97,7 @@ class Session:
             session_id,
             document,
             engine if engine is not None else InlineEngine(loop),
-            Owner(visitor, url, f"session {session_id}"),
+            Owner(visitor, url, f"session {self.label}"),
             self.publisher,
             clock,
             self._lasts,
@@ -111,7 +112,7 @@ class Session:
             self.callback_added(callback)
 
     def __repr__(self) -> str:
-        return f"<Session {self.id} of {self.url}, {self._lifetime.name.lower()}>"
+        return f"<Session {self.label} of {self.url}, {self._lifetime.name.lower()}>"
 
     @property
     def id(self) -> str:
@@ -121,7 +122,8 @@ class Session:
     def arrive(self, session_id: str, visitor: str) -> None:
         """A visitor has come for whom the session is, or was built ahead."""
         self._id = self.turns.session_id = session_id
-        self.turns.mailbox.owner = Owner(visitor, self.url, f"session {session_id}")
+        self.label = session_label(session_id)
+        self.turns.mailbox.owner = Owner(visitor, self.url, f"session {self.label}")
 
     # --- lifetime --------------------------------------------------------------------------------
 
@@ -146,7 +148,7 @@ class Session:
         self._lifetime = step(self._lifetime, Lifetime.CLOSING)
         self._callbacks.close()
 
-    async def end_callbacks(self, grace_s: float = 1.0) -> None:
+    async def end_callbacks(self, grace_s: float) -> None:
         """Wait so many seconds for callbacks that run, then cancel them: they may hold a turn."""
         await self._callbacks.wait_closed(grace_s)
 
@@ -351,7 +353,7 @@ class Session:
         if self.turns.now is turn:
             callback, stack = describe(turn.frame())
             limit = self._warn_long_turn_s
-            self._telemetry.emit(TurnLong(self.url, self.id, limit, callback, stack))
+            self._telemetry.emit(TurnLong(self.url, self.label, limit, callback, stack))
 
     # --- changes: the sink of the document -------------------------------------------------------
 
@@ -417,11 +419,11 @@ class Session:
                 self._conflicts.told_again(standing)
 
     def _callback_failed(self, error: BaseException) -> None:
-        self._telemetry.emit(CallbackFailed(self.url, "of a change", error, self.id))
+        self._telemetry.emit(CallbackFailed(self.url, "of a change", error, self.label))
 
     def _unencodable(self, change: Change, error: Exception) -> None:
         what = f"encoding {change.event!r}"
-        self._telemetry.emit(CallbackFailed(self.url, what, error, self.id))
+        self._telemetry.emit(CallbackFailed(self.url, what, error, self.label))
 
     def callback_added(self, callback: Any) -> None:
         """Start a timer for a session callback of the document. From any thread."""

@@ -50,7 +50,11 @@ def _shown(words: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Base of all events. ``error`` is set where an exception is the cause."""
+    """Base of all events.
+
+    ``error`` is set where an exception is the cause. ``session`` is what the session is called
+    (``hyperfocal.labels``), never its id.
+    """
 
     level: ClassVar[int] = logging.INFO
 
@@ -93,13 +97,13 @@ class SessionCreated(Event):
     """A session has been built. ``seconds`` is how long that took."""
 
     url: str
-    session_id: str
+    session: str
     seconds: float
     level: ClassVar[int] = logging.DEBUG
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: session {self.session_id} created in {self.seconds * 1000:.0f} ms"
+        return f"{self.url}: session {self.session} created in {self.seconds * 1000:.0f} ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +111,13 @@ class SessionDestroyed(Event):
     """A session has been discarded, and why."""
 
     url: str
-    session_id: str
+    session: str
     why: str
     level: ClassVar[int] = logging.DEBUG
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: session {self.session_id} destroyed ({self.why})"
+        return f"{self.url}: session {self.session} destroyed ({self.why})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,11 @@ class BegunAfresh(Event):
     """A page came back and found another session than it had; it was told so."""
 
     url: str
-    session_id: str
+    session: str
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: a page that came back begins anew, with session {self.session_id}"
+        return f"{self.url}: a page that came back begins anew, with session {self.session}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ class BuildFailed(Event):
     """The application failed to build a document."""
 
     url: str
-    session_id: str
+    session: str
     error: BaseException
     detail: str
     level: ClassVar[int] = logging.ERROR
@@ -183,12 +187,12 @@ class CallbackFailed(Event):
     url: str
     callback: str
     error: BaseException
-    session_id: str | None = None
+    session: str | None = None
     level: ClassVar[int] = logging.ERROR
 
     def words(self) -> str:
         """One line for the log."""
-        where = f" in session {self.session_id}" if self.session_id else ""
+        where = f" in session {self.session}" if self.session else ""
         return f"{self.url}: callback {self.callback} failed{where}: {shown(self.error)}"
 
     @property
@@ -231,7 +235,7 @@ class TurnLong(Event):
     """
 
     url: str
-    session_id: str
+    session: str
     seconds: float
     callback: str | None = None
     stack: str = ""
@@ -242,7 +246,7 @@ class TurnLong(Event):
         which = f"callback {self.callback}" if self.callback else "a callback"
         where = f". It is here:\n{self.stack.rstrip()}" if self.stack else ""
         return (
-            f"{self.url}: {which} has held the document of session {self.session_id} for "
+            f"{self.url}: {which} has held the document of session {self.session} for "
             f"{self.seconds:g} s; everything else in this session waits for it{where}"
         )
 
@@ -271,12 +275,12 @@ class ConnectionOpened(Event):
     """A client has connected to a session."""
 
     url: str
-    session_id: str
+    session: str
     level: ClassVar[int] = logging.DEBUG
 
     def words(self) -> str:
         """One line for the log."""
-        return f"{self.url}: connection to session {self.session_id} opened"
+        return f"{self.url}: connection to session {self.session} opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,7 @@ class ConnectionClosed(Event):
     """A client has gone. ``code`` is the websocket's close code."""
 
     url: str
-    session_id: str
+    session: str
     code: int
     reason: str
     level: ClassVar[int] = logging.DEBUG
@@ -292,7 +296,7 @@ class ConnectionClosed(Event):
     def words(self) -> str:
         """One line for the log."""
         why = f" ({_shown(self.reason)})" if self.reason else ""
-        return f"{self.url}: connection to session {self.session_id} closed with {self.code}{why}"
+        return f"{self.url}: connection to session {self.session} closed with {self.code}{why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,14 +318,14 @@ class PatchRefused(Event):
     """A client's request was answered with ERROR; nothing of it was applied."""
 
     url: str
-    session_id: str
+    session: str
     error: BaseException
     level: ClassVar[int] = logging.WARNING
 
     def words(self) -> str:
         """One line for the log."""
         why = _shown(text_of(self.error))
-        return f"{self.url}: refused a request in session {self.session_id}: {why}"
+        return f"{self.url}: refused a request in session {self.session}: {why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,14 +333,14 @@ class OutboxOverflowed(Event):
     """A client did not read; its connection is closed so that it comes back and pulls afresh."""
 
     url: str
-    session_id: str
+    session: str
     queued_bytes: int
     level: ClassVar[int] = logging.WARNING
 
     def words(self) -> str:
         """One line for the log."""
         return (
-            f"{self.url}: a client of session {self.session_id} does not read "
+            f"{self.url}: a client of session {self.session} does not read "
             f"({self.queued_bytes} bytes wait); closing its connection"
         )
 

@@ -17,6 +17,7 @@ from hyperfocal.application import Sources, as_application, load
 from hyperfocal.contexts import ApplicationContext
 from hyperfocal.document import Document, Place, set_values, values_of
 from hyperfocal.errors import AuthError, LoadError
+from hyperfocal.labels import session_label
 from hyperfocal.pages import DevelopedPage
 from hyperfocal.session import Session
 from hyperfocal.telemetry import (
@@ -135,7 +136,7 @@ class Development:
     def _hear(self, event: Event) -> None:
         """Something has happened, perhaps in a thread: show it in pages if it is a failure."""
         if isinstance(event, SessionDestroyed):
-            self._first.pop(event.session_id, None)
+            self._first.pop(event.session, None)
         if not isinstance(event, CallbackFailed | HookFailed) or self._loop is None:
             return
         error = event.error
@@ -145,29 +146,29 @@ class Development:
             "title": f"A callback failed ({where}): {worded(error)}",
             "text": _told(error),
         }
-        its = event.session_id if isinstance(event, CallbackFailed) else None
+        its = event.session if isinstance(event, CallbackFailed) else None
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(
-                self._tell, message, lambda page: its in (None, page.session_id)
+                self._tell, message, lambda page: its in (None, session_label(page.session_id))
             )
 
     # --- values ----------------------------------------------------------------------------------
 
     async def begin(self, session: Session, before: str | None) -> None:
         """A page gets a session: note its values, and set those of the session before."""
-        if session.id not in self._first:
-            self._first[session.id] = await session.with_locked_document(values_of) or {}
+        if session.label not in self._first:
+            self._first[session.label] = await session.with_locked_document(values_of) or {}
         values = self._remembered.get(before or "")
         if values:
             try:
                 await session.with_locked_document(lambda document: set_values(document, values))
             except Exception as error:
                 callback = "of a value that was set before the reload"
-                event = CallbackFailed(session.url, callback, error, session.id)
+                event = CallbackFailed(session.url, callback, error, session.label)
                 self._site.telemetry.emit(event)
 
     async def _remember(self, session: Session) -> None:
-        first = self._first.pop(session.id, {})
+        first = self._first.pop(session.label, {})
         now = await session.with_locked_document(values_of) or {}
         changed = {place: value for place, value in now.items() if first.get(place) != value}
         self._remembered[session.id] = changed

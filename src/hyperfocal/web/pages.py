@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from hyperfocal.engine import Owner
 from hyperfocal.errors import AuthError, BuildError, BusyError
+from hyperfocal.labels import session_label
 from hyperfocal.pages import (
     RESTORE,
     DevelopedPage,
@@ -148,7 +149,7 @@ class PageEndpoint:
             detail = traceback_of(raised)
             failure = BuildError(self._served.url, worded(raised), detail)
             self._site.telemetry.emit(
-                BuildFailed(self._served.url, visit.session_id, failure, detail)
+                BuildFailed(self._served.url, session_label(visit.session_id), failure, detail)
             )
             return failure
 

@@ -169,6 +169,11 @@ class Site:
     async def _lifespan_without_end(self) -> None:
         await self._forever.enter_async_context(self.lifespan())
 
+    def begin_closing(self) -> None:
+        """The server is about to end: make no new sessions. Pages that wait get an answer soon."""
+        for served in self.running:
+            served.context.begin_closing()
+
     async def _close(self, served: Served) -> None:
         """Close one application's sessions, and its hooks; a hook that hangs holds up nobody."""
         try:
