@@ -18,6 +18,7 @@ from websockets.frames import Frame
 from hyperfocal.config import WebSocketTransport
 from hyperfocal.telemetry import ConnectionClosed
 from hyperfocal.testing import WireClient
+from hyperfocal.web.chunks import CHUNK_BYTES
 from hyperfocal.wire import Kind
 from tests.support.applications import named
 from tests.support.frames import Opcode, frame, message
@@ -455,7 +456,8 @@ async def test_a_million_tiny_frames_leave_others_their_turns(
 ) -> None:
     # The library behind the ASGI transport is ten times as slow, more so when coverage is measured.
     count = 1_000_000 if either_transport is WebSocketTransport.NATIVE else 200_000
-    read = 16 * 1024  # bytes that are looked at in one go
+    # Bytes that are looked at in one go.
+    read = 16 * 1024 if either_transport is WebSocketTransport.NATIVE else CHUNK_BYTES
     async with scene() as one, RawClient.connect(one.server, one.token) as flooder:
         tiny = frame(Opcode.PONG) * 1000
 

@@ -345,6 +345,8 @@ def test_a_worker_that_is_stuck_is_left_alone_when_that_is_asked_for(tmp_path: P
         assert alive(home)
         os.kill(home, signal.SIGKILL)
         await waiting
+        while "was ended by SIGKILL" not in server.text:  # not while the server ends
+            await asyncio.sleep(0.01)
 
     with serving("--num-procs", "2", "--stuck-after", "0", stuck_app(tmp_path)) as server:
         asyncio.run(test(server))

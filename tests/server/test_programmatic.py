@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -26,6 +28,7 @@ from hyperfocal.telemetry import SessionCreated, SessionDestroyed, Telemetry
 from hyperfocal.testing import WireClient, page_token
 from hyperfocal.web.site import Site
 from tests.support.applications import tiny
+from tests.support.certificates import make_certificate
 from tests.support.serving import Events
 
 
@@ -54,6 +57,23 @@ def test_in_a_thread() -> None:
     with pytest.raises(UsageError, match="started before"):
         server.start()
     server.stop()
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["silent", "half"])
+def test_a_tls_handshake_that_does_not_go_on_ends_as_requests_do(
+    tmp_path: Path, begun: bytes
+) -> None:
+    """Regression: it was left for a minute."""
+    files = make_certificate(tmp_path)
+    server, _ = made(
+        ssl_certfile=str(files.certificate), ssl_keyfile=str(files.key), http_request_timeout=200
+    )
+    with server, socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(begun)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+        trusting = ssl.create_default_context(cafile=str(files.certificate))
+        assert httpx.get(f"{server.url}/health", verify=trusting).status_code == 200
 
 
 async def test_on_a_loop_that_runs() -> None:

@@ -15,6 +15,7 @@ from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.document import new_document
 from hyperfocal.errors import OutsideTurnError, SessionGoneError, TurnReentryError
+from hyperfocal.labels import session_label
 from hyperfocal.session import ExpiryRules, Lifetime, Session, current_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry
 from hyperfocal.testing import ManualClock
@@ -190,7 +191,7 @@ async def test_asking_again_within_the_turn_is_refused_instead_of_waiting_for_ev
     async def again(document: object) -> None:
         await bench.session.with_locked_document(lambda _: None)
 
-    with pytest.raises(TurnReentryError, match="an-id"):
+    with pytest.raises(TurnReentryError, match=session_label("an-id")):
         await bench.session.with_locked_document(again)
     assert await bench.session.with_locked_document(lambda _: "free again") == "free again"
 
@@ -404,7 +405,7 @@ async def test_a_raising_callback_is_reported_with_its_name_and_a_periodic_one_s
     failures = bench.events.of(CallbackFailed)
     assert len(failures) == 2
     assert "broken" in failures[0].callback
-    assert failures[0].session_id == "an-id"
+    assert failures[0].session == session_label("an-id")
     assert [event["new"] for event in peer.events] == ["x", "xx"]
 
 

@@ -17,6 +17,7 @@ from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.document import new_document
 from hyperfocal.engine import ThreadedEngine
+from hyperfocal.labels import session_label
 from hyperfocal.publishing.progress import INTERVAL_S
 from hyperfocal.session import Session, current_turn
 from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
@@ -192,7 +193,7 @@ async def test_a_turn_that_goes_on_for_long_is_told_once(engine: ThreadedEngine)
         assert not bench.events.of(TurnLong)
         await bench.clock.advance(0.2)
         (told,) = bench.events.of(TurnLong)
-        assert (told.session_id, told.seconds) == ("an-id", 10.0)
+        assert (told.session, told.seconds) == (session_label("an-id"), 10.0)
         await bench.clock.advance(60)
     await bench.clock.advance(60)
     assert len(bench.events.of(TurnLong)) == 1

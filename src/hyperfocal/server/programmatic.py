@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
@@ -166,6 +166,17 @@ class Server:
         self._http = HttpServer(self._config, listens, heeds_signals=False, site=site_of(self._app))
         self._task = loop.create_task(self._serve(self._http))
 
+    def _make_http(
+        self, listens: Callable[[], None] | None, *, heeds_signals: bool = False
+    ) -> HttpServer:
+        return HttpServer(
+            self._config,
+            listens,
+            heeds_signals=heeds_signals,
+            site=site_of(self._app),
+            handshake_s=self.settings.http_request_timeout_ms / 1000,
+        )
+
     async def _serve(self, http: HttpServer) -> None:
         try:
             await http.serve(sockets=self._sockets)
@@ -185,12 +196,7 @@ class Server:
             try:
                 with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                     self._loop = runner.get_loop()
-                    http = HttpServer(
-                        self._config,
-                        lambda: listens.set_result(None),
-                        heeds_signals=False,
-                        site=site_of(self._app),
-                    )
+                    http = self._make_http(lambda: listens.set_result(None))
                     self._http = http
                     run_to_the_end(self._loop, self._serve(http))
             except BaseException as error:
@@ -248,7 +254,7 @@ class Server:
             self._begin()
             with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                 self._loop = runner.get_loop()
-                self._http = HttpServer(self._config, None, site=site_of(self._app))
+                self._http = self._make_http(None, heeds_signals=True)
                 run_to_the_end(self._loop, self._serve(self._http))
             return
         if self._loop is not None and _runs_here(self._loop):

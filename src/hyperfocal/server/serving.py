@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -16,6 +17,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
 from hyperfocal.application import Loaded, as_application, load
 from hyperfocal.auth import AuthProvider
@@ -140,6 +142,7 @@ class HttpServer(uvicorn.Server):
         heeds_signals: whether the signals are its own; else only ``end`` ends it.
         exchange: passes connections between several processes.
         site: what it serves; it hears of the end before connections are closed.
+        handshake_s: seconds in which a client has to have made its TLS handshake.
     """
 
     def __init__(
@@ -150,9 +153,11 @@ class HttpServer(uvicorn.Server):
         heeds_signals: bool = True,
         exchange: Exchange | None = None,
         site: Site | None = None,
+        handshake_s: float = 60.0,
     ) -> None:
         super().__init__(config)
         self._site = site
+        self._handshake_s = handshake_s
         self._ready = ready
         self._heeds_signals = heeds_signals
         self._exchange = exchange
@@ -166,9 +171,23 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
-        await super().startup(sockets=sockets)
-        if not self.started:
-            return
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        # Uvicorn's own leaves a TLS handshake that does not go on a minute.
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        patience = self._handshake_s if tls is not None else None
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=one,
+                ssl=tls,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=patience,
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
         if self._exchange is not None:
             self._exchange.open(self._adopt)
         if self._ready is not None:
@@ -182,27 +201,25 @@ class HttpServer(uvicorn.Server):
             self._site.begin_closing()
         await super().shutdown(sockets=sockets)
 
+    def _protocol(self, **more: Any) -> Any:
+        make: Any = self.config.http_protocol_class
+        return make(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            **more,
+        )
+
     def _adopt(self, connection: socket.socket, arrival: Arrival) -> None:
         task = asyncio.get_running_loop().create_task(self._serve_arrival(connection, arrival))
         self._adopting.add(task)
         task.add_done_callback(self._adopting.discard)
 
     async def _serve_arrival(self, connection: socket.socket, arrival: Arrival) -> None:
-        loop = asyncio.get_running_loop()
-
-        make: Any = self.config.http_protocol_class
-
-        def protocol() -> Any:
-            return make(
-                config=self.config,
-                server_state=self.server_state,
-                app_state=self.lifespan.state,
-                _loop=loop,
-                arrival=arrival,
-            )
-
         try:
-            await loop.connect_accepted_socket(protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                partial(self._protocol, arrival=arrival), connection
+            )
         except OSError as error:  # it has gone meanwhile
             connection.close()
             _log.debug("A connection ended on its way to this process: %s", error)
@@ -370,7 +387,13 @@ def run(
     """
     config = uvicorn_config(app, settings, exchange)
     logging.getLogger("uvicorn.error").addFilter(_not_about_refusals)
-    server = HttpServer(config, ready, exchange=exchange, site=site_of(app))
+    server = HttpServer(
+        config,
+        ready,
+        exchange=exchange,
+        site=site_of(app),
+        handshake_s=settings.http_request_timeout_ms / 1000,
+    )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         run_to_the_end(runner.get_loop(), server.serve(sockets=list(sockets)))
 

@@ -20,6 +20,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from hyperfocal.web.chunks import Chunked
 from hyperfocal.web.heartbeat import Heartbeat
 from hyperfocal.web.transport import TAKE_OVER, Connect
 
@@ -33,9 +34,8 @@ _LINGER_S = 2.0
 #: What the library behind uvicorn's websocket has to read; what it has to know is given to it.
 _HANDSHAKE = b"GET / HTTP/1.1\r\n\r\n"
 
-#: Bytes of a websocket that are looked at in one go, so that a flood of small frames lets others
-#: run. asyncio's own 256 KiB are 40,000 frames.
-_READ_BYTES = 16 * 1024
+#: Requests that may wait behind the one that is answered. A client that sends more is not read.
+_MOST_PIPELINED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; its request is due."""
         super().connection_made(transport)
+        Chunked(self, transport, lambda: self.flow.read_paused)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -127,6 +128,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_body = False
         self._end_deadline()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """A response has been written; the next request has its turn."""
+        super().on_response_complete()
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self.flow.pause_reading()
 
     def _count(self, size: int) -> None:
         self._unparsed_bytes = 0
@@ -207,7 +214,7 @@ class HttpProtocol(HttpToolsProtocol):
         )
         protocol.connection_made(self.transport)
         # Before the handshake, which may be refused and close the transport.
-        self.transport.set_protocol(protocol)
+        Chunked(protocol, self.transport, lambda: protocol.read_paused)
         protocol.upgrade(self.url, self.scope["headers"])
 
     def _should_upgrade(self) -> bool:
@@ -261,9 +268,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         named = Headers(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         )
-        transport: Any = self.transport
-        if hasattr(transport, "max_size"):  # asyncio's sockets; TLS reads by records of its own
-            transport.max_size = _READ_BYTES
         self._asked = Request(target.decode("latin-1"), named)
         self.data_received(_HANDSHAKE)
 

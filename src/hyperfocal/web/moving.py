@@ -240,7 +240,7 @@ class MovingHttpProtocol(HttpProtocol):
             return True
         if not way.send(connection, arrival, partial(self._settled, crashed)):
             return False
-        self.transport.pause_reading()
+        self.flow.pause_reading()
         return True
 
     def _settled(self, crashed: Refusal, died: bool) -> None:
