@@ -54,7 +54,7 @@ history: deque[str] = deque(maxlen=14)
 canvas = figure(
     name="canvas",
     height=460,
-    min_width=400,
+    min_width=320,
     sizing_mode="stretch_width",
     x_range=(-6, 6),
     y_range=(-4, 4),

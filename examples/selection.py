@@ -142,7 +142,13 @@ curdoc().title = TITLE
 curdoc().add_root(
     column(
         heading,
-        row(count, *cluster_buttons, clear, sizing_mode="stretch_width"),
+        row(
+            count,
+            *cluster_buttons,
+            clear,
+            sizing_mode="stretch_width",
+            styles={"flex-wrap": "wrap"},
+        ),
         column(
             row(top, Spacer(width=130), sizing_mode="stretch_width"),
             row(scatter, right, sizing_mode="stretch_width"),

@@ -56,7 +56,7 @@ stop.on_click(lambda event: [task.cancel() for task in running])
 
 pn.Column(
     f"# {__doc__.splitlines()[0]}",
-    pn.Row(speed, start, stop),
+    pn.FlexBox(speed, start, stop),
     progress,
     said,
     pn.pane.Bokeh(plot, sizing_mode="stretch_width"),

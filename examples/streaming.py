@@ -127,7 +127,12 @@ doc.title = TITLE
 doc.add_root(
     column(
         heading,
-        row(quote, run, sizing_mode="stretch_width", styles={"align-items": "center"}),
+        row(
+            quote,
+            run,
+            sizing_mode="stretch_width",
+            styles={"align-items": "center", "flex-wrap": "wrap"},
+        ),
         column(price_plot, volume_plot, sizing_mode="stretch_width"),
         sizing_mode="stretch_width",
         spacing=20,

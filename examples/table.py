@@ -85,7 +85,7 @@ table = DataTable(
     reorderable=False,
     index_position=None,
     height=480,
-    min_width=440,
+    min_width=300,
     sizing_mode="stretch_width",
 )
 summary = ColumnDataSource(
@@ -159,7 +159,13 @@ curdoc().title = TITLE
 curdoc().add_root(
     column(
         heading,
-        row(category, price, sizing_mode="stretch_width", spacing=32),
+        row(
+            category,
+            price,
+            sizing_mode="stretch_width",
+            spacing=32,
+            styles={"flex-wrap": "wrap"},
+        ),
         row(
             table,
             column(total, plot, sizing_mode="stretch_width", min_width=320),

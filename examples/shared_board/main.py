@@ -26,7 +26,11 @@ doc = curdoc()
 author = TextInput(title="Your name", value="Guest", name="author", width=150)
 color = Select(title="Color", value="Yellow", options=list(COLORS), name="color", width=110)
 message = TextInput(
-    title="Note", placeholder="Type, then press Enter", name="message", sizing_mode="stretch_width"
+    title="Note",
+    placeholder="Type, then press Enter",
+    name="message",
+    min_width=200,
+    sizing_mode="stretch_width",
 )
 pin = Button(label="Pin it", name="pin", button_type="primary", width=100)
 wall = Div(name="wall", sizing_mode="stretch_width", stylesheets=[InlineStyleSheet(css=STYLE)])
@@ -77,7 +81,7 @@ doc.add_root(
             pin,
             sizing_mode="stretch_width",
             spacing=12,
-            styles={"align-items": "flex-end"},
+            styles={"align-items": "flex-end", "flex-wrap": "wrap"},
         ),
         readers,
         wall,

@@ -43,6 +43,8 @@ async def test_an_example_renders_without_a_word_on_the_console(
     assert tab.problems == []
     complaints = [line for line in server.log[before:] if " INFO " not in line]
     assert complaints == []
+    await tab.page.set_viewport_size({"width": 390, "height": 844})  # a phone's
+    await tab.page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_the_index_lists_them_all_and_filters(server: Process, tab: Tab) -> None:

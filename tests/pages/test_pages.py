@@ -87,11 +87,16 @@ def fresh_script(token: str, element: str, bundle: Bundle, app_path: str, url: s
     return AUTOLOAD_JS.render(bundle=bundle, elementid=element)
 
 
+#: The one thing that pages have beside what Bokeh makes.
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">\n    '
+
+
 def check(statics: StaticFiles, document: Document, root_url: str = "/") -> str:
     """The page, twice the same as one made without anything kept."""
     expected = without_ids(fresh_page(document, "to.ken-1_", fresh_bundle(statics, root_url)))
     first, second = (
-        document_page(document, "to.ken-1_", statics.bundle(root_url)) for _ in range(2)
+        document_page(document, "to.ken-1_", statics.bundle(root_url)).replace(VIEWPORT, "", 1)
+        for _ in range(2)
     )
     assert without_ids(first) == expected
     assert without_ids(second) == expected
@@ -240,3 +245,19 @@ def test_classes_of_sessions_are_not_kept_alive() -> None:
     assert "one.js" in check(statics, document())
     gc.collect()
     assert sys.getrefcount(extension) == before
+
+
+def test_phones_show_pages_at_their_own_width() -> None:
+    statics = StaticFiles()
+    made = document(Div())
+    page = document_page(made, "t", statics.bundle("/"))
+    assert page.partition("</head>")[0].count(VIEWPORT.strip()) == 1
+    own = '<meta name="viewport" content="width=500">'
+    made.template = get_env().from_string(
+        "{% extends base %}{% block preamble %}" + own + "{% endblock %}"
+    )
+    assert re.findall(
+        "<meta name=.viewport[^>]*>", document_page(made, "t", statics.bundle("/"))
+    ) == [own]
+    made.template = Template("<p>no head</p>")
+    assert document_page(made, "t", statics.bundle("/")) == "<p>no head</p>"

@@ -13,7 +13,7 @@ from bokeh.settings import settings
 from jinja2 import Template
 
 from hyperfocal.pages.resources import PageBundle
-from hyperfocal.pages.shells import fill_autoload, page_shell
+from hyperfocal.pages.shells import fill_autoload, page_shell, with_viewport
 from hyperfocal.panel import is_panels, panel_page
 
 __all__ = ("autoload_script", "document_page", "is_plain", "page_head", "page_rest")
@@ -30,10 +30,10 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
     if is_plain(document):
         return page_head(document.title, bundle) + page_rest(document, token)
     if is_panels(document) and bundle.resources is not None:
-        return panel_page(document, token, bundle.resources)
+        return with_viewport(panel_page(document, token, bundle.resources))
     item = RenderItem(token=token, roots=document.roots, use_for_title=True)
     template, title = document.template, document.title
-    return html_page_for_render_items(
+    page = html_page_for_render_items(
         (bundle.scripts, bundle.styles),
         {},
         [item],
@@ -41,6 +41,7 @@ def document_page(document: Document, token: str, bundle: PageBundle) -> str:
         template=_compiled(template) if isinstance(template, str) else template,
         template_variables=document.template_variables,
     )
+    return with_viewport(page)
 
 
 def is_plain(document: Document) -> bool:

@@ -20,7 +20,22 @@ from bokeh.util.serialization import make_globally_unique_css_safe_id
 from jinja2.filters import do_indent
 from markupsafe import escape
 
-__all__ = ("Form", "PageShell", "autoload_form", "fill_autoload", "page_shell")
+__all__ = ("Form", "PageShell", "autoload_form", "fill_autoload", "page_shell", "with_viewport")
+
+_CHARSET = re.compile(r"<meta charset=[^>]*>\s*")
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">\n    '
+
+
+def with_viewport(page: str) -> str:
+    """The page, as wide as the screen of a phone.
+
+    Without such a tag, which Bokeh's templates do not have, phones show pages as if they were 980
+    pixels wide. A page that has one keeps it.
+    """
+    if 'name="viewport"' in page.partition("</head>")[0]:
+        return page
+    found = _CHARSET.search(page)
+    return f"{page[: found.end()]}{_VIEWPORT}{page[found.end() :]}" if found else page
 
 
 class Form:
@@ -92,8 +107,10 @@ class PageShell:
     @staticmethod
     def _render(roots: dict[Any, Any]) -> str:
         item = RenderItem(token="-", roots=roots)
-        page = html_page_for_render_items(
-            (_MARKS["scripts"], _MARKS["styles"]), {}, [item], _MARKS["title"]
+        page = with_viewport(
+            html_page_for_render_items(
+                (_MARKS["scripts"], _MARKS["styles"]), {}, [item], _MARKS["title"]
+            )
         )
         found = re.search(r'<script type="application/json" id="([\w-]+)">', page)
         assert found is not None
