@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from hyperfocal.application import Sources, load, load_mended_later
+from hyperfocal.errors import LoadError
 from hyperfocal.web import development
 from tests.support.serving import Running, running
 
@@ -39,10 +41,10 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-async def page_of(server: Running, url: str) -> Mapping[str, Any]:
+async def page_of(server: Running, url: str, status: int = 200) -> Mapping[str, Any]:
     """What a page has been told of itself."""
     response = await server.page(url)
-    assert response.status_code == 200
+    assert response.status_code == status
     found = re.search(r"const told = (.*);", response.text)
     assert found is not None
     told: Mapping[str, Any] = json.loads(found[1])["page"]
@@ -119,3 +121,101 @@ async def test_a_page_that_says_nonsense_of_itself_is_told_to_reload_at_most(
             if generation.isdecimal():
                 assert await told(socket) == {"kind": "reload"}
             await socket.ping()
+
+
+EXAMPLES = sorted(
+    path
+    for path in (Path(__file__).parents[2] / "examples").iterdir()
+    if path.suffix in (".py", ".ipynb") or (path / "main.py").exists()
+)
+
+
+@pytest.mark.filterwarnings("ignore")  # of what the examples use
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+async def test_the_examples_are_there_in_development(example: Path) -> None:
+    """Regression: a FileInput has no value until somebody chooses a file."""
+    async with running({"/app": example}, dev=True) as server:
+        page = await page_of(server, "/app")
+        assert page["session_id"]
+        assert (
+            await server.page(f"/app?hyperfocal-restore={page['session_id']}")
+        ).status_code == 200
+
+
+SLIDER = """
+from bokeh.io import curdoc
+from bokeh.models.widgets import FileInput, Slider
+curdoc().add_root(Slider(start=0, end=10, value=1, name="slider"))
+curdoc().add_root(FileInput())
+{more}
+"""
+
+
+@pytest.mark.parametrize("mistake", ["this is no Python", "no_such_name", "1 / 0"])
+async def test_what_was_set_outlives_a_mistake(tmp_path: Path, mistake: str) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(SLIDER.format(more=""))
+    async with running({"/app": script}, dev=True) as server:
+        page = await page_of(server, "/app")
+        (session,) = server.context("/app").sessions
+        await session.with_locked_document(lambda document: setattr(document.roots[0], "value", 7))
+        for more in (mistake, "", ""):
+            async with channel(server, page) as socket:
+                script.write_text(SLIDER.format(more=more) + f"# {more} {page['generation']}\n")
+                assert await told(socket) == {"kind": "reload"}
+            page = await page_of(
+                server, f"/app?hyperfocal-restore={page['session_id']}", 500 if more else 200
+            )
+        (session,) = server.context("/app").sessions
+        assert session.document.roots[0].value == 7
+
+
+async def test_an_application_that_cannot_be_loaded_is_there_once_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "app.py"
+    script.write_text("x = 0900\n")
+    async with running({"/app": script}, dev=True) as server:
+        failed = await server.page("/app")
+        assert failed.status_code == 500
+        assert "app.py" in failed.text
+        assert "line 1" in failed.text
+        async with channel(server, await page_of(server, "/app", 500)) as socket:
+            written(script, "'mended'")
+            assert await told(socket) == {"kind": "reload"}
+        await page_of(server, "/app")
+
+
+def test_what_is_no_application_is_an_error_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("text")
+    (tmp_path / "empty").mkdir()
+    for name in ("missing.py", "text.txt", "empty"):
+        with pytest.raises(LoadError):
+            load_mended_later(tmp_path / name)
+
+
+def test_an_error_of_a_template_names_file_and_line(tmp_path: Path) -> None:
+    written(tmp_path / "app" / "main.py", "'1'")
+    templates = tmp_path / "app" / "templates"
+    templates.mkdir()
+    (templates / "index.html").write_text("{% extends base %}\n\n{% nonsense %}\n")
+    with pytest.raises(LoadError, match=r"index\.html, line 3: .*nonsense"):
+        load(tmp_path / "app")
+
+
+def test_where_modules_lie_is_found_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: 1,500 paths were resolved on the event loop, every second."""
+    sources = Sources({"/app": written(tmp_path / "app.py", "'1'")})
+    sources.folders()
+    resolved: list[Path] = []
+    original = Path.resolve
+
+    def resolve(self: Path, strict: bool = False) -> Path:
+        resolved.append(self)
+        return original(self, strict)
+
+    monkeypatch.setattr(Path, "resolve", resolve)
+    sources.folders()
+    assert resolved == []

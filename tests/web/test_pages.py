@@ -14,6 +14,7 @@ from bokeh.document import Document
 from bokeh.models.widgets import Div
 from jinja2 import Template
 
+from hyperfocal.contexts import ApplicationContext
 from hyperfocal.telemetry import BuildFailed, ConnectionRefused
 from hyperfocal.testing import page_token
 from tests.support.applications import application, tiny
@@ -369,3 +370,20 @@ def test_a_path_that_is_no_url_path_is_refused() -> None:
             asgi_app({bad: tiny})
     with pytest.raises(UsageError, match="not an application"):
         asgi_app({"/a": 3})
+
+
+async def test_a_mistake_of_the_server_is_answered_with_a_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: it was the bare text "Internal Server Error"."""
+
+    def broken(self: Any) -> list[Any]:
+        raise RuntimeError("on purpose")
+
+    async with running({"/a": tiny}) as server:
+        monkeypatch.setattr(ApplicationContext, "sessions", property(broken))
+        answer = await server.page("/health")
+        monkeypatch.undo()
+        assert answer.status_code == 500
+        assert "<h1>Something went wrong</h1>" in answer.text
+        assert "on purpose" not in answer.text

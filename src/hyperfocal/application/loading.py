@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +20,25 @@ from bokeh.application.handlers import (
     NotebookHandler,
     ScriptHandler,
 )
+from bokeh.document import Document
 from bokeh.settings import settings
+from jinja2 import TemplateSyntaxError
 
 from hyperfocal.errors import LoadError, UsageError
 from hyperfocal.telemetry import shortened, shown, text_of
 
-__all__ = ("Loaded", "as_application", "describe", "load", "load_all", "load_bokeh_settings")
+__all__ = (
+    "Loaded",
+    "application_that_fails",
+    "as_application",
+    "describe",
+    "load",
+    "load_all",
+    "load_bokeh_settings",
+    "load_mended_later",
+)
+
+_log = logging.getLogger("hyperfocal")
 
 #: Kinds of pictures, in the order in which they are looked for.
 _PICTURES = (".svg", ".webp", ".png", ".jpg", ".jpeg", ".gif")
@@ -75,7 +89,7 @@ def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
     try:
         handler = _handler(absolute, argv)
     except (Exception, SystemExit) as error:
-        raise LoadError(given, _one_line(text_of(error) or shown(error))) from error
+        raise LoadError(given, _one_line(_in_words(error))) from error
     if handler.failed:
         raise LoadError(given, _one_line(shortened(handler.error or "it cannot be loaded")))
     url = handler.url_path() or "/" + absolute.stem
@@ -85,19 +99,65 @@ def load(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
     return Loaded(url, Application(handler), absolute, title, description, thumbnail_of(absolute))
 
 
-def load_all(paths: Sequence[str | Path], argv: Sequence[str] = ()) -> dict[str, Loaded]:
+def load_all(
+    paths: Sequence[str | Path], argv: Sequence[str] = (), *, dev: bool = False
+) -> dict[str, Loaded]:
     """Load several applications, keyed by URL path.
+
+    Args:
+        paths: see ``load``.
+        argv: see ``load``.
+        dev: see ``load_mended_later``.
 
     Raises:
         LoadError: one cannot be loaded, or two would be served at the same path.
     """
     loaded: dict[str, Loaded] = {}
     for path in paths:
-        one = load(path, argv)
+        one = load_mended_later(path, argv) if dev else load(path, argv)
         if one.url in loaded:
             raise LoadError(str(path), f"{loaded[one.url].path} is served at {one.url} already")
         loaded[one.url] = one
     return loaded
+
+
+def load_mended_later(path: str | Path, argv: Sequence[str] = ()) -> Loaded:
+    """Load one application whose mistakes are about to be mended.
+
+    One that is there and cannot be loaded is stood in for by one whose pages say why.
+
+    Raises:
+        LoadError: there is no such file, or it is nothing of which an application could be made.
+    """
+    try:
+        return load(path, argv)
+    except LoadError as error:
+        absolute = Path(path).absolute()
+        mains = (absolute / "main.py", absolute / "main.ipynb")
+        if not any(main.is_file() for main in mains) and not (
+            absolute.is_file() and absolute.suffix in (".py", ".ipynb")
+        ):
+            raise
+        _log.error("%s", error)
+        url = "/" + absolute.stem
+        return Loaded(url, application_that_fails(error), absolute, _named_after(url), "")
+
+
+def application_that_fails(error: LoadError) -> Application:
+    """What stands in for an application that cannot be loaded."""
+
+    def fail(document: Document) -> None:
+        raise error
+
+    return Application(FunctionHandler(fail))
+
+
+def _in_words(error: BaseException) -> str:
+    """What an error says, and where its cause is, for those that do not say so."""
+    text = text_of(error) or shown(error)
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename or error.name or 'a template'}, line {error.lineno}: {text}"
+    return text
 
 
 def load_bokeh_settings(path: str | Path) -> None:

@@ -28,7 +28,9 @@ class Sources:
     def __init__(self, paths: Mapping[str, Path], more: Iterable[str | Path] = ()) -> None:
         self._paths = {url: path.resolve() for url, path in paths.items()}
         self._more = [Path(path).resolve() for path in more]
+        self._started_in = Path.cwd()
         self._told: dict[Path, float] = {}  # what is known, and when it was written
+        self._local: dict[str, Path | None] = {}  # where modules lie, if they belong to these
         self.news(self.written_since(0.0))
 
     def folders(self) -> tuple[set[Path], set[Path]]:
@@ -93,21 +95,31 @@ class Sources:
 
     def _modules(self) -> dict[str, Path]:
         """The modules that come from beside the applications, or from the working directory."""
-        roots = {Path.cwd(), *(path.parent for path in self._paths.values())}
         found: dict[str, Path] = {}
+        known = self._local
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if name == "__main__" or not isinstance(file, str) or not file.endswith(".py"):
                 continue
-            path = Path(file).resolve()
-            if (
-                any(path.is_relative_to(root) for root in roots)
-                and not path.is_relative_to(_OURS)
-                and not any(part in _FOREIGN for part in path.parts)
-                and path not in self._paths.values()
-            ):
+            if file not in known:
+                known[file] = self._local_path(file)
+            path = known[file]
+            if path is not None:
                 found[name] = path
         return found
+
+    def _local_path(self, file: str) -> Path | None:
+        """Where this module lies, if it belongs to the applications."""
+        path = Path(file).resolve()
+        roots = {self._started_in, *(path.parent for path in self._paths.values())}
+        if (
+            any(path.is_relative_to(root) for root in roots)
+            and not path.is_relative_to(_OURS)
+            and not any(part in _FOREIGN for part in path.parts)
+            and path not in self._paths.values()
+        ):
+            return path
+        return None
 
 
 def _written_at(path: Path) -> float:

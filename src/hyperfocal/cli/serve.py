@@ -57,7 +57,7 @@ def _serve(settings: Settings) -> None:
             sys.path.insert(0, "")
         if settings.use_config is not None:
             load_bokeh_settings(settings.use_config)
-        loaded = load_all(_paths(settings), settings.arguments)
+        loaded = load_all(_paths(settings), settings.arguments, dev=settings.dev)
         sockets = bind(settings)
         settings = with_actual_port(settings, sockets)
         served: dict[str, Any] = {**loaded} or {"/": _nothing}

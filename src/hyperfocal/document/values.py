@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.document import Document
 from bokeh.model import Model, collect_models
 from bokeh.models import Tabs
@@ -15,6 +16,7 @@ __all__ = ("Place", "set_values", "values_of")
 
 #: The properties in which widgets keep what people set, those that come first first.
 _ATTRIBUTES = ("value", "active", "color")
+_UNSET = object()
 
 
 class Place(NamedTuple):
@@ -57,10 +59,17 @@ def values_of(document: Document) -> dict[Place, Any]:
     """What the widgets of a document hold. In a turn."""
     values: dict[Place, Any] = {}
     for place, model in _places(document):
-        value = getattr(model, place.attribute)
-        if not isinstance(value, Model):
+        value = _value_of(model, place.attribute)
+        if value is not _UNSET and not isinstance(value, Model):
             values[place] = list(value) if isinstance(value, list) else value
     return values
+
+
+def _value_of(model: Model, attribute: str) -> Any:
+    try:
+        return getattr(model, attribute)
+    except UnsetValueError:  # that of a FileInput, until somebody chooses a file
+        return _UNSET
 
 
 def set_values(document: Document, values: Mapping[Place, Any]) -> None:
@@ -73,7 +82,7 @@ def set_values(document: Document, values: Mapping[Place, Any]) -> None:
             continue
         value = values[place]
         try:
-            if getattr(model, place.attribute) != value:
+            if _value_of(model, place.attribute) != value:
                 setattr(model, place.attribute, value)
         except ValueError:
             continue  # it is another range now, or other choices

@@ -20,7 +20,7 @@ class DevelopedPage:
 
     Attributes:
         url: the URL path of its application.
-        session_id: its session; empty for a page that has none.
+        session_id: its session, or that of the page before one that failed; empty: there is none.
         generation: how often its application had been replaced before the page was made.
     """
 

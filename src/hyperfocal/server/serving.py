@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
-from hyperfocal.application import Loaded, as_application, load
+from hyperfocal.application import Loaded, as_application, load, load_mended_later
 from hyperfocal.auth import AuthProvider
 from hyperfocal.config import AsyncLoop, Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
@@ -86,7 +86,9 @@ def asgi_app(
     for url, thing in applications.items():
         if not url.startswith("/") or (url != "/" and url.endswith("/")):
             raise UsageError(f"{url!r} is not a URL path such as '/' or '/sliders'")
-        loaded = load(thing) if isinstance(thing, str | Path) else thing
+        loaded = thing
+        if isinstance(thing, str | Path):
+            loaded = load_mended_later(thing) if chosen.dev else load(thing)
         if isinstance(loaded, Loaded):
             served.append(
                 Listing(

@@ -21,6 +21,7 @@ from hyperfocal.web.endpoints import (
     Endpoint,
     application_endpoints,
     component_file,
+    failed,
     health,
     index,
     not_found,
@@ -78,7 +79,7 @@ def make_app(site: Site) -> Starlette:
         debug=False,
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={HTTPException: not_found},
+        exception_handlers={HTTPException: not_found, Exception: failed},
     )
     # A slash too much leads to the page (see below) and nowhere else: Starlette's own way would
     # answer with absolute URLs, which are wrong behind a proxy that strips a prefix.

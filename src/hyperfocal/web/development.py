@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hyperfocal.application import Sources, as_application, load
+from hyperfocal.application import Sources, application_that_fails, load_mended_later
 from hyperfocal.contexts import ApplicationContext
-from hyperfocal.document import Document, Place, set_values, values_of
+from hyperfocal.document import Place, set_values, values_of
 from hyperfocal.errors import AuthError, LoadError
 from hyperfocal.labels import session_label
 from hyperfocal.pages import DevelopedPage
@@ -228,11 +228,12 @@ class Development:
         old = context.sessions
         for session in old:
             await self._remember(session)
+        path = self._paths[served.url]
         try:
-            application = load(self._paths[served.url], self._arguments).application
-        except LoadError as error:
+            application = load_mended_later(path, self._arguments).application
+        except LoadError as error:  # it is not there any more
             _log.error("%s", error)
-            application = as_application(_that_fails(error), served.url)[0]
+            application = application_that_fails(error)
         await context.replace_application(application)
         self._generations[served.url] += 1
         self._tell(_RELOAD, lambda page: page.url == served.url)
@@ -248,15 +249,6 @@ def _told(error: BaseException) -> str:
     ):
         trace = trace.tb_next
     return traceback_of(error, trace)
-
-
-def _that_fails(error: LoadError) -> Callable[[Document], None]:
-    """What stands in for an application that cannot be loaded."""
-
-    def fail(document: Document) -> None:
-        raise error
-
-    return fail
 
 
 async def _feed(

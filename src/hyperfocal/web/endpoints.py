@@ -40,6 +40,7 @@ __all__ = (
     "Endpoint",
     "application_endpoints",
     "component_file",
+    "failed",
     "health",
     "index",
     "not_found",
@@ -243,6 +244,16 @@ def _threads(site: Site) -> dict[str, Any]:
             if seconds >= _STUCK_S
         ],
     }
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """A page for a mistake of the server's; whoever runs the application logs the error."""
+    html = notice_page(
+        "Something went wrong",
+        "The server could not answer this request. The details are in its log. You can try again; "
+        "if it happens again, please tell whoever runs it.",
+    )
+    return HTMLResponse(html, status_code=500)
 
 
 async def not_found(request: Request, error: Exception) -> Response:

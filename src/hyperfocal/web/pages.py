@@ -111,7 +111,8 @@ class PageEndpoint:
         except BuildError as error:
             self._bundle = None
             html = failure_page(error, dev=self._site.settings.dev)
-            html = self._developed(request, html, "", before)
+            # It stands in for the page that was there before the mistake.
+            html = self._developed(request, html, request.query_params.get(RESTORE, ""), before)
             return HTMLResponse(html, status_code=500, headers=_PAGE_HEADERS)
 
     def _developed(self, request: Request, html: str, session_id: str, generation: int) -> str:
