@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -99,3 +102,73 @@ def test_patterns_of_paths_are_filled_in_and_with_no_path_an_empty_document_is_s
     urls = re.findall(r"  http://localhost:\d+(/\w+)", server.text)
     assert urls == [url for url in served if url]
     assert said in server.text
+
+
+@pytest.mark.parametrize("options", [(), ("--num-procs", "2")], ids=["one", "two"])
+def test_a_log_that_was_moved_is_opened_anew_and_sighup_ends_nothing(
+    app: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Regression: SIGHUP ended the server, without hooks and without a word."""
+    log = tmp_path / "server.log"
+    hooks = app.with_name("folder")
+    hooks.mkdir()
+    (hooks / "main.py").write_text("print('a page')\n1 / 0\n")
+    (hooks / "app_hooks.py").write_text(
+        "def on_server_loaded(context): print('Serving at http://loaded/ ', flush=True)\n"
+    )
+    with serving(hooks, "--log-file", str(log), *options) as server:
+        (base,) = re.findall(r"Serving at (http://\S+)/ ", waited(log, "Serving at"))
+        log.rename(tmp_path / "old.log")
+        server.process.send_signal(signal.SIGHUP)
+        assert "sessions go on" in waited(log, "SIGHUP")
+        assert httpx.get(f"{base}/folder").status_code == 500
+        waited(log, "ZeroDivisionError")  # of a worker, where there are several
+        assert "ZeroDivisionError" not in (tmp_path / "old.log").read_text()
+        assert server.stop(signal.SIGTERM) == 0
+    assert "Stopped" in log.read_text()
+
+
+def waited(log: Path, what: str) -> str:
+    deadline = time.monotonic() + 20
+    while not log.exists() or what not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    return log.read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--num-procs", "2")], ids=["one", "two"])
+def test_a_terminal_that_is_closed_ends_the_server_with_its_hooks(
+    app: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = tmp_path / "done"
+    hooks = app.with_name("folder")
+    hooks.mkdir()
+    (hooks / "main.py").write_text("")
+    (hooks / "app_hooks.py").write_text(
+        f"def on_server_unloaded(context): open({str(done)!r}, 'a').write('unloaded')\n"
+    )
+    log = tmp_path / "server.log"
+    command = [sys.executable, "-m", "hyperfocal", "serve", "--port", "0", "--log-file", str(log)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], [*command, *options, str(hooks)])
+    waited(log, "Serving at")
+    os.close(terminal)
+    # A server that goes on would be waited for until the test has taken too long.
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert done.read_text() == "unloaded" * (2 if options else 1)
+
+
+def test_health_says_that_the_server_ends_before_it_does(app: Path) -> None:
+    with serving(app, "--shutdown-delay", "20s") as server:
+        assert httpx.get(f"{server.base}/health").json()["status"] == "ok"
+        server.process.send_signal(signal.SIGTERM)
+        answer = httpx.get(f"{server.base}/health")
+        while answer.status_code == 200:
+            answer = httpx.get(f"{server.base}/health")
+        assert answer.status_code == 503
+        assert answer.json()["status"] == "stopping"
+        assert httpx.get(f"{server.base}/hello").status_code == 200  # it goes on
+        assert httpx.get(f"{server.base}/health").status_code == 503
+        assert httpx.get(f"{server.base}/health").status_code == 503
+        assert server.process.wait(15) == 0  # that was enough

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from hyperfocal.cli.hints import HINTS
 from hyperfocal.cli.main import main
 from hyperfocal.cli.serve import show
 from hyperfocal.config import OPTIONS
@@ -33,14 +34,30 @@ def config(*arguments: str, **environ: str) -> dict[str, Any]:
 
 
 def test_help_names_every_option_under_the_heading_of_its_group() -> None:
+    """Those that many need come first."""
     text = run("serve", "--help").stdout
     at = 0
-    for heading in dict.fromkeys(entry.group for entry in OPTIONS):
+    for heading in ("Common options", *dict.fromkeys(entry.group for entry in OPTIONS)):
         at = text.index(f"\n{heading}:", at)
         rest = text[at:].partition("\n\n")[0]
         for entry in OPTIONS:
-            if entry.group == heading and entry.on_command_line:
+            place = "Common options" if entry.common else entry.group
+            if place == heading and entry.on_command_line:
                 assert f"\n  {entry.flag}" in rest
+                assert text.count(f"\n  {entry.flag} ") <= 1
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_what_users_of_other_servers_type_is_answered_with_what_it_is_called_here(
+    name: str,
+) -> None:
+    assert name not in {entry.name for entry in OPTIONS}
+    done = run("serve", f"--{name}", "x")
+    assert done.exit_code == 2
+    assert f"there is no --{name}; here it is {HINTS[name]}" in " ".join(done.stderr.split())
+    for word in HINTS[name].replace(",", " ").split():
+        if word.startswith("--"):
+            assert word[2:] in {entry.name for entry in OPTIONS}
 
 
 def test_help_says_what_is_by_default() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hyperfocal.config import OPTIONS, SessionIds, Settings
-from hyperfocal.config.kinds import Whole
+from hyperfocal.config.kinds import RefusedError, Whole
 from hyperfocal.config.settings import DEFAULTS
 from hyperfocal.errors import ConfigError, UsageError
 
@@ -190,3 +190,45 @@ def test_a_mode_that_does_not_exist_is_refused_with_those_that_do(value: object)
     assert (error.option, error.got) == ("--session-ids", value)
     for mode in SessionIds:
         assert mode.value in error.expected
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("max-memory", "2GB", 2_000_000_000),
+        ("max-memory", "2GiB", 2 << 30),
+        ("max-memory", "2g", 2 << 30),
+        ("max-memory", "1.5 MiB", 3 << 19),
+        ("http-request-timeout", "10m", 600_000),
+        ("http-request-timeout", "1.5s", 1_500),
+        ("http-request-timeout", "250ms", 250),
+        ("session-token-expiration", "10m", 600),
+        ("session-token-expiration", "1 h", 3_600),
+        ("session-token-expiration", "2d", 172_800),
+    ],
+)
+def test_times_and_sizes_may_have_units(option: str, text: str, value: int) -> None:
+    (entry,) = (one for one in OPTIONS if one.name == option)
+    assert entry.kind.parse(text) == value
+    assert entry.kind.load(text) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *(("max-memory", text) for text in ("2s", "GB", "2 G B", "-2GB", "1.5b", "2GB2", "1e3kb")),
+        *(
+            ("session-token-expiration", text)
+            for text in ("10x", "250ms", "m", "1h30m", "\u0661\u0660m")
+        ),
+        ("port", "5k"),
+        ("max-sessions", "10m"),
+        ("http-request-timeout", "0s"),
+    ],
+    ids=ascii,
+)
+def test_what_is_no_time_or_size_is_refused(option: str, text: str) -> None:
+    (entry,) = (one for one in OPTIONS if one.name == option)
+    for read in (entry.kind.parse, entry.kind.load):
+        with pytest.raises(RefusedError):
+            read(text)

@@ -231,7 +231,13 @@ def serving(
         stderr=subprocess.STDOUT,
         text=True,
         cwd=cwd or ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+        # Tests ask how the server is, and have no proxy that waits for its end.
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "HYPERFOCAL_SHUTDOWN_DELAY": "0",
+            **(env or {}),
+        },
     )
     log: list[str] = []
     found = threading.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from logging.handlers import WatchedFileHandler
 
 from hyperfocal.config import LogLevel, Settings
 from hyperfocal.errors import ConfigError
@@ -22,7 +23,7 @@ def start_log(settings: Settings) -> None:
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if settings.log_file is not None:
         try:
-            handler = logging.FileHandler(settings.log_file, encoding="utf-8")
+            handler = WatchedFileHandler(settings.log_file, encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
             raise ConfigError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperfocal.cli.hints import HINTS
 from hyperfocal.config import OPTIONS, Option
 from hyperfocal.config.kinds import Flag
 from hyperfocal.config.settings import refuse_removed
@@ -76,16 +77,25 @@ class _SettingsCommand(click.Command):
                     refuse_removed(flag[2:], flag)
                 except HyperfocalError as error:
                     raise click.UsageError(str(error), ctx) from None
+                hint = HINTS.get(flag[2:])
+                if hint is not None:
+                    raise click.UsageError(f"there is no {flag}; here it is {hint}", ctx)
         return super().parse_args(ctx, _spread(_files_behind_dev(args)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under the headings of their groups, and the others below."""
         ours = [option for option in self.params if isinstance(option, _Option)]
+        with formatter.section("Common options"):
+            records = (option.get_help_record(ctx) for option in ours if option.entry.common)
+            formatter.write_dl([record for record in records if record is not None])
+        ours = [option for option in ours if not option.entry.common]
         for heading, options in groupby(ours, lambda option: option.entry.group):
             records = (option.get_help_record(ctx) for option in options)
             with formatter.section(heading):
                 formatter.write_dl([record for record in records if record is not None])
-        rest = (one.get_help_record(ctx) for one in self.get_params(ctx) if one not in ours)
+        rest = (
+            one.get_help_record(ctx) for one in self.get_params(ctx) if not isinstance(one, _Option)
+        )
         with formatter.section("Other options"):
             formatter.write_dl([record for record in rest if record is not None])
 

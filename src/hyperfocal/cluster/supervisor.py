@@ -21,6 +21,7 @@ from hyperfocal.cluster.channel import Channel, Note, Word
 from hyperfocal.cluster.patience import Patience, Verdict, processor_time, stands_still
 from hyperfocal.cluster.roster import Member, Roster
 from hyperfocal.server.forked import heed
+from hyperfocal.server.hangup import HANGUP, ends_with_terminal, say_that_it_goes_on
 
 __all__ = ("GRACE_S", "Supervisor")
 
@@ -33,7 +34,7 @@ _ABORT_S = 5.0
 #: What a process may compute, in units of 0.1 ms, without being asked whether it still answers:
 #: more than the end of its last answer.
 _IDLE = 5
-_SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, *HANGUP)
 #: What a process writes to say that it takes connections. No signal has this number.
 _NEWS = b"\0"
 
@@ -89,6 +90,8 @@ class Supervisor:
         self._lifeline, self._life = os.pipe()
         self._stopping_since: float | None = None
         self._status = 0
+        hangup = HANGUP if ends_with_terminal() else ()
+        self._ends = (signal.SIGINT, signal.SIGTERM, *hangup)
 
     @property
     def lifeline(self) -> int:
@@ -140,8 +143,10 @@ class Supervisor:
         except BlockingIOError:
             return
         for number in heard:
-            if number in (signal.SIGINT, signal.SIGTERM):
+            if number in self._ends:
                 self._stop()
+            elif number in HANGUP:
+                say_that_it_goes_on()
 
     def _look(self) -> Member | None:
         """See who has died, and start who is due."""
@@ -261,8 +266,8 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # A terminal sends it to all; the supervisor says what it means.
-        heed((signal.SIGINT,), _heed)
+        # A terminal sends these to all; the supervisor says what they mean.
+        heed((signal.SIGINT, *HANGUP), _heed)
         os.close(self._life)
         self._heard.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -66,13 +67,34 @@ class Kind:
         return value
 
 
+_TIME = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: As Docker, systemd and nginx understand them, where nothing says that it is decimal.
+_SIZE = {
+    "b": 1,
+    **{
+        f"{prefix}{end}": 1024**power
+        for power, prefix in enumerate("kmgt", 1)
+        for end in ("", "ib")
+    },
+    **{f"{prefix}b": 1000**power for power, prefix in enumerate("kmgt", 1)},
+}
+#: What is counted -> what may stand behind a number, and how many of it that is (of seconds, a
+#: thousand times as many); and examples.
+_UNITS: dict[str, tuple[dict[str, int], int, str]] = {
+    "MILLISECONDS": (_TIME, 1, "90s or 10m"),
+    "SECONDS": (_TIME, 1_000, "90s or 10m"),
+    "BYTES": (_SIZE, 1, "64KiB or 2GB"),
+}
+_WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)", re.ASCII | re.IGNORECASE)
+
+
 class Whole(Kind):
     """A whole number.
 
     Args:
         low: the lowest.
         high: the highest.
-        unit: what is counted.
+        unit: what is counted. Of times and sizes, texts may have other units: ``10m``, ``2GB``.
         word: a word that is taken in place of a number.
     """
 
@@ -81,6 +103,9 @@ class Whole(Kind):
     ) -> None:
         numbers = f"a whole number from {low} to {high}" if high is not None else ""
         numbers = numbers or f"a whole number of at least {low}"
+        self._units, self._size, examples = _UNITS.get(unit, ({}, 1, ""))
+        if examples:
+            numbers += f" {unit.lower()}, or with a unit, such as {examples}"
         super().__init__(
             f"{unit}|{word}" if word else unit, f"{numbers}, or {word}" if word else numbers
         )
@@ -99,12 +124,28 @@ class Whole(Kind):
         return value
 
     def parse(self, text: str) -> Any:
-        """Decimal digits, with a sign or without, and perhaps with underscores between them."""
+        """Decimal digits, with a sign or without, and perhaps with underscores between them.
+
+        Of times and sizes also a number with a unit, if that makes a whole number of ours.
+        """
         try:
             number = int(text)
         except ValueError:
-            return self.check(text)
+            return self.check(self._with_unit(text))
         return self.check(number)
+
+    def load(self, value: Any) -> Any:
+        """A number, or a text with a number and a unit."""
+        return self.check(self._with_unit(value) if isinstance(value, str) else value)
+
+    def _with_unit(self, text: str) -> Any:
+        """What the text says, in our unit; the text itself, where that is no whole number."""
+        match = _WITH_UNIT.fullmatch(text.strip())
+        factor = self._units.get(match[2].lower()) if match is not None else None
+        if match is None or factor is None:
+            return text
+        number = Decimal(match[1]) * factor / self._size
+        return int(number) if number == number.to_integral_value() else text
 
 
 class Flag(Kind):

@@ -41,6 +41,7 @@ class Listening:
         None,
         "Address to listen on, 0.0.0.0 for all of this machine's.",
         shown="localhost",
+        common=True,
     )
     port: int = option(
         "port",
@@ -48,6 +49,7 @@ class Listening:
         5006,
         "Port to listen on; 0 takes a free one.",
         bokeh=Bokeh.of("default_server_port"),
+        common=True,
     )
     unix_socket: str | None = option(
         "unix-socket",
@@ -97,6 +99,7 @@ class Tls:
         False,
         "Believe X-Real-Ip or X-Forwarded-For, and X-Scheme or X-Forwarded-Proto: only for servers "
         "that nobody reaches but through a proxy, which sets them.",
+        common=True,
     )
 
 
@@ -111,6 +114,7 @@ class Access:
         "A host whose pages may connect; * stands for one label. May be given several times.",
         shown="localhost, and --address, at the port",
         bokeh=Bokeh("BOKEH_ALLOW_WS_ORIGIN", "allowed_ws_origin"),
+        common=True,
     )
     session_ids: SessionIds = option(
         "session-ids",
@@ -195,6 +199,7 @@ class Login:
         None,
         "Let in those who know a password, on a login page: a file of names and hashed passwords, "
         "which `hyperfocal password FILE NAME` writes.",
+        common=True,
     )
     login_lifetime_s: int = option(
         "login-lifetime",
@@ -235,6 +240,13 @@ class Http:
         Whole(1, unit="MILLISECONDS"),
         30_000,
         "How long a request may take to come; what takes longer is answered with 408.",
+    )
+    shutdown_delay_ms: int = option(
+        "shutdown-delay",
+        Whole(0, 20_000, unit="MILLISECONDS"),
+        10_000,
+        "How long the server goes on after SIGTERM where somebody asks /health, which says "
+        "'stopping' meanwhile, with status 503; it ends sooner once it has said so three times.",
     )
 
 

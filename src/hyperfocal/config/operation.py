@@ -55,6 +55,7 @@ class Applications:
         "Development mode: pages follow the files of their applications, and show what fails in "
         "them with tracebacks. Files and folders that come behind it are watched, too. Not for "
         "production.",
+        common=True,
     )
     dev_watch: tuple[str, ...] = option(
         "dev-watch",
@@ -129,6 +130,7 @@ class Sessions:
         0,
         "Sessions of each application to build ahead, so that visitors get one that is ready; "
         "auto learns from arrivals. Applications that look at the request are not built ahead.",
+        common=True,
     )
     prewarm_max_bytes: int = option(
         "prewarm-max-bytes",
@@ -147,6 +149,7 @@ class Limits:
         Whole(0),
         10_000,
         "Sessions in all; further visitors are asked to come back later. 0 sets no limit.",
+        common=True,
     )
     max_sessions_per_application: int = option(
         "max-sessions-per-application", Whole(0), 0, "The same for one application."
@@ -194,6 +197,7 @@ class Execution:
         1,
         "Processes that serve, on one port; with --isolate, for each application. 0: as many as "
         "there are cores. Limits, such as --max-sessions, are those of each process.",
+        common=True,
     )
     isolate: bool = option(
         "isolate",
@@ -301,6 +305,7 @@ class Logging:
         LogLevel.INFO,
         "How much to log.",
         bokeh=Bokeh.of("py_log_level", _LEVELS),
+        common=True,
     )
     log_format: str = option(
         "log-format",

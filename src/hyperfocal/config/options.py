@@ -52,6 +52,7 @@ class Option:
         bokeh: where Bokeh's users have set it.
         on_command_line: whether there it is an option.
         in_file: whether ``hyperfocal.toml`` may set it.
+        common: the help shows it first, with others that many need.
         greedy: on the command line takes all values that follow, as some of ``bokeh serve`` do.
     """
 
@@ -66,6 +67,7 @@ class Option:
     on_command_line: bool = True
     in_file: bool = True
     greedy: bool = False
+    common: bool = False
 
     @property
     def flag(self) -> str:

@@ -24,6 +24,7 @@ from hyperfocal.auth import AuthProvider
 from hyperfocal.config import AsyncLoop, Settings, WebSocketTransport, named_settings
 from hyperfocal.errors import ConfigError, UsageError
 from hyperfocal.server.forked import heeding, heeding_once
+from hyperfocal.server.hangup import HANGUP, ends_with_terminal, say_that_it_goes_on
 from hyperfocal.telemetry import LogSubscriber, Telemetry, log_failure, shown
 from hyperfocal.web import make_app
 from hyperfocal.web.dates import dated
@@ -165,6 +166,7 @@ class HttpServer(uvicorn.Server):
         self._exchange = exchange
         self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_end = asyncio.Event()
+        self._is_terminated = False  # by SIGTERM: whoever sends it may have sent visitors
 
     def end(self) -> None:
         """Have it end. On the event loop."""
@@ -231,6 +233,8 @@ class HttpServer(uvicorn.Server):
         await self.on_tick(0)
         if not self.should_exit:
             await self._asked_to_end.wait()
+        if self._site is not None and self._is_terminated:
+            await self._site.say_that_it_ends()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -251,12 +255,21 @@ class HttpServer(uvicorn.Server):
             if self._exchange is not None and (asked or number == signal.SIGINT):
                 return  # whoever watches over the processes says so, and ends those that do not
             asked.append(number)
+            self._is_terminated = number == signal.SIGTERM
             self.should_exit = True
             loop.call_soon_threadsafe(end)
 
+        ends_it = self._exchange is None and ends_with_terminal()
+
+        def hang_up(number: int, frame: object) -> None:
+            if ends_it:
+                stop(number, frame)
+            elif self._exchange is None:
+                loop.call_soon_threadsafe(say_that_it_goes_on)
+
         # Alone, nobody else ends it: the second signal has to, whatever keeps the first from it.
         listening = heeding_once if self._exchange is None else heeding
-        with listening((signal.SIGINT, signal.SIGTERM), stop):
+        with listening((signal.SIGINT, signal.SIGTERM), stop), heeding(HANGUP, hang_up):
             try:
                 yield
             except asyncio.CancelledError:

@@ -212,9 +212,10 @@ def health(site: Site) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         sessions = [session for served in site.served for session in served.context.sessions]
         everywhere = site.place.health() if site.place is not None else {}
+        is_stopping = site.stopping.asked()
         return JSONResponse(
             {
-                "status": "ok",
+                "status": "stopping" if is_stopping else "ok",
                 "applications": len(site.served),
                 "sessions": len(sessions),
                 "tasks": len(asyncio.all_tasks()),
@@ -223,6 +224,7 @@ def health(site: Site) -> Endpoint:
                 "events": site.counters.as_dict(),
                 **everywhere,
             },
+            503 if is_stopping else 200,
             headers={"Cache-Control": "no-store"},
         )
 

@@ -30,6 +30,7 @@ from hyperfocal.web.exchange import Place
 from hyperfocal.web.listing import Listing, Served
 from hyperfocal.web.providers import make_provider
 from hyperfocal.web.reports import reporting
+from hyperfocal.web.stopping import Stopping
 from hyperfocal.web.visits import Visits
 from hyperfocal.wire import Limits
 
@@ -92,6 +93,7 @@ class Site:
         self.admission = admission
         self.provider = provider
         admission.make_room = self._make_room
+        self.stopping = Stopping(settings.shutdown_delay_ms / 1000)
         #: Whether the lifespan has begun.
         self.begun = False
         self._late: asyncio.Future[None] | None = None
@@ -168,6 +170,10 @@ class Site:
 
     async def _lifespan_without_end(self) -> None:
         await self._forever.enter_async_context(self.lifespan())
+
+    async def say_that_it_ends(self) -> None:
+        """Go on until whoever asks how the server is knows that it is about to end."""
+        await self.stopping.begin()
 
     def begin_closing(self) -> None:
         """The server is about to end: make no new sessions. Pages that wait get an answer soon."""
