@@ -17,11 +17,11 @@ from bokeh.models.widgets import Div, Slider
 
 from hyperfocal.document import (
     Document,
+    bounds,
     dispose,
     encode_document,
     mark_seen,
     new_document,
-    patches,
     replace_document,
     set_session_context,
     unseen_models,
@@ -204,7 +204,7 @@ def test_a_bad_pushed_document_is_refused_and_changes_nothing(name: str) -> None
 def test_inline_bytes_of_a_pushed_document_are_limited_as_those_of_a_patch_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patches, "_MAX_INLINE_BYTES", 1000)
+    monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
     desk = Desk(Slider(start=0, end=9, value=1))
     source = new_document()
     source.add_root(ColumnDataSource(data={"x": np.zeros(100_000)}))

@@ -18,10 +18,10 @@ from bokeh.models.widgets import Button, Div, Slider
 from hyperfocal.document import (
     Document,
     apply_patch,
+    bounds,
     changes_of,
     decode_patch,
     new_document,
-    patches,
 )
 from hyperfocal.document.rehearsal import CHECKS, Rehearsal
 from hyperfocal.errors import PatchError
@@ -514,13 +514,13 @@ def test_applying_a_patch_leaves_the_patch_alone(page: Page) -> None:
 def test_inline_bytes_that_unpack_to_more_than_the_limit_are_refused(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patches, "_MAX_INLINE_BYTES", 1000)
+    monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
     good = page.about_data("ColumnDataChanged", data={"x": inline(bytes(999))}, cols=None)
     page.take(good)
     assert len(page.data["x"]) == 999
     page.desk.end_turn()
     bomb = page.about_data("ColumnDataChanged", data={"x": inline(bytes(1_000_000))}, cols=None)
-    page.refuses(bomb, match="too large")
+    page.refuses(bomb, match="when it is unpacked")
 
 
 def test_deep_nesting_is_refused(page: Page) -> None:

@@ -17,7 +17,7 @@ from hyperfocal.document import new_document
 from hyperfocal.errors import OutsideTurnError, SessionGoneError, TurnReentryError
 from hyperfocal.labels import session_label
 from hyperfocal.session import ExpiryRules, Lifetime, Session, current_turn
-from hyperfocal.telemetry import CallbackFailed, Telemetry
+from hyperfocal.telemetry import CallbackFailed, EncodingFailed, Telemetry
 from hyperfocal.testing import ManualClock
 from hyperfocal.testing.clock import settle
 from hyperfocal.wire import Frame, unpacked
@@ -135,9 +135,26 @@ async def test_a_value_without_a_json_form_does_not_take_the_others_with_it() ->
         bench.slider.tags = [object()]
         bench.slider.value = 7
     assert [event["new"] for event in peer.events] == ["fine", 7]
-    (failed,) = bench.events.of(CallbackFailed)
+    (failed,) = bench.events.of(EncodingFailed)
     assert "can't serialize" in str(failed.error)
     assert bench.session.turns.nowait() is not None
+
+
+async def test_many_values_without_a_json_form_are_one_line_of_the_log() -> None:
+    """Regression: each change had its own, with a traceback: 22 MB for a message of 29 KB."""
+    bench = Bench()
+    peers = [bench.peer(), bench.peer()]
+    async with bench.session.turn():
+        for number in range(50):
+            bench.document.add_root(Div(tags=[object()], name=f"{number}"))
+        bench.slider.tags = [object()]
+        bench.div.text = "fine"
+    for peer in peers:
+        assert [event["new"] for event in peer.events] == ["fine"]
+    (failed,) = bench.events.of(EncodingFailed)
+    assert failed.others == 50
+    assert failed.cause is None
+    assert len(failed.words()) < 500
 
 
 async def test_changing_the_document_outside_of_a_turn_raises_what_bokeh_users_know() -> None:

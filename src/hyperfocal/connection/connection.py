@@ -23,6 +23,7 @@ from hyperfocal.telemetry import (
     CallbackFailed,
     ConnectionClosed,
     ConnectionOpened,
+    EncodingFailed,
     OutboxOverflowed,
     PatchRefused,
     Telemetry,
@@ -344,7 +345,7 @@ class Connection:
             encoded = encode_document(turn.document, inline=inline)
         except Exception as error:
             self._telemetry.emit(
-                CallbackFailed(self._url, "encoding the document", error, self._session.label)
+                EncodingFailed(self._url, self._session.label, "the document", error)
             )
             self._reply_error(message, f"the document cannot be encoded: {text_of(error)}", error)
             return

@@ -21,6 +21,7 @@ from hyperfocal.document.changes import (
     Changes,
     as_it_stands,
     changes_of,
+    in_words,
     subject_of,
 )
 from hyperfocal.document.curdoc import (
@@ -81,6 +82,7 @@ __all__ = (
     "forget_models",
     "here",
     "imports_take_turns",
+    "in_words",
     "is_settled",
     "leave_entries",
     "mark_seen",

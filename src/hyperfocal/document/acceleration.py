@@ -29,11 +29,13 @@ from bokeh.core.property.wrappers import (
     PropertyValueList,
     PropertyValueSet,
 )
+from bokeh.model import Model
 from bokeh.settings import settings
 from bokeh.util import serialization as _serialization
 
 from hyperfocal.document import assignment
 from hyperfocal.document.classes import ATTRIBUTE, SCALARS, facts_of
+from hyperfocal.document.pieces import only_scalars
 from hyperfocal.document.releases import RELEASES
 
 __all__ = ("install", "installed", "uninstall")
@@ -194,6 +196,24 @@ def _visit_references(value: Any, visitor: Callable[[Any], None]) -> None:
             bokeh.model.util.visit_value_and_its_immediate_references(child, visitor)
 
 
+def _visit_value(value: Any, visitor: Callable[[Any], None]) -> None:
+    kind = type(value)
+    if kind in SCALARS:
+        return
+    if kind in _LISTS:
+        if not only_scalars(value):
+            for item in value:
+                _visit_value(item, visitor)
+    elif isinstance(value, Model):
+        visitor(value)
+    else:
+        _bokehs_visit_value(value, visitor)
+
+
+_bokehs_visit_value: Any = bokeh.model.util.visit_value_and_its_immediate_references
+_LISTS = frozenset({list, tuple, PropertyValueList})
+
+
 def _apply_theme(self: Any, property_values: dict[str, Any]) -> None:
     if property_values or _THEMED in self.__dict__:
         _bokehs_apply_theme(self, property_values)
@@ -219,6 +239,7 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "_get_default", _get_default),
     (PropertyDescriptor, "_get", _get),
     (bokeh.model.util, "visit_immediate_value_references", _visit_references),
+    (bokeh.model.util, "visit_value_and_its_immediate_references", _visit_value),
     *assignment.REPLACEMENTS,
 )
 

@@ -18,13 +18,18 @@ from bokeh.core.property.container import ColumnData, Dict, Seq
 from bokeh.core.property.descriptors import ColumnDataPropertyDescriptor, PropertyDescriptor
 from bokeh.core.property.primitive import String
 from bokeh.core.property.singletons import Undefined
-from bokeh.core.property.wrappers import PropertyValueColumnData, PropertyValueContainer
+from bokeh.core.property.wrappers import (
+    PropertyValueColumnData,
+    PropertyValueContainer,
+    PropertyValueList,
+)
 from bokeh.document.events import ColumnDataChangedEvent
 from bokeh.model import Model
 from bokeh.util.callback_manager import PropertyCallbackManager
 
 from hyperfocal.document.callbacks import RecordingCallbackManager
-from hyperfocal.document.classes import SCALARS, Plain, facts_of, plain_property
+from hyperfocal.document.classes import SCALARS, Plain, accepts, facts_of, plain_property
+from hyperfocal.document.pieces import kinds_of
 
 __all__ = ("REPLACEMENTS",)
 
@@ -91,6 +96,27 @@ def _validate_dict(self: Any, value: Any, detail: bool = True) -> None:
 
 
 _bokehs_validate_dict: Any = Dict.validate
+
+
+def _validate_seq(self: Any, value: Any, detail: bool = True) -> None:
+    if type(value) not in _LISTS or not self._is_seq(value) or not _takes_all(self, value):
+        _bokehs_validate_seq(self, value, detail)
+
+
+_bokehs_validate_seq: Any = Seq.validate
+_LISTS = frozenset({list, PropertyValueList})
+
+
+def _takes_all(prop: Seq[Any], items: list[Any]) -> bool:
+    """Whether the property is known to take these items for their types."""
+    item_type = prop.item_type
+    return len(items) > _FEW and all(
+        kind in SCALARS and accepts(item_type, kind) for kind in kinds_of(items)
+    )
+
+
+#: Items that are asked for themselves: that takes no longer.
+_FEW = 4
 
 
 def _set_columns(self: Any, obj: Any, value: Any, *, setter: Any = None) -> None:
@@ -243,6 +269,7 @@ REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (PropertyDescriptor, "_set", _set),
     (ColumnDataPropertyDescriptor, "__set__", _set_columns),
     (Dict, "validate", _validate_dict),
+    (Seq, "validate", _validate_seq),
     (PropertyDescriptor, "set_from_json", _set_from_json),
     (Property, "matches", _matches),
     (Property, "prepare_value", _prepare_value),

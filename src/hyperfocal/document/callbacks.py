@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol, cast
 
@@ -14,11 +15,14 @@ from bokeh.document.events import (
     ModelChangedEvent,
     SessionCallbackAdded,
     SessionCallbackRemoved,
+    TitleChangedEvent,
 )
+from bokeh.events import Event, ModelEvent
 from bokeh.model import Model
 
-from hyperfocal.document.changes import keep_payload
+from hyperfocal.document.changes import in_words, keep_payload
 from hyperfocal.document.curdoc import current_document, current_entries, is_current
+from hyperfocal.document.models import DocumentModels
 from hyperfocal.errors import OutsideTurnError, SessionGoneError
 
 __all__ = ("ChangeSink", "RecordingCallbackManager")
@@ -72,6 +76,9 @@ class RecordingCallbackManager(DocumentCallbackManager):
 
     _sink: ChangeSink | None
     _gone: str | None
+    #: Held events by what they are about, and the list of which that is true.
+    _held: dict[object, DocumentChangedEvent]
+    _indexed: list[DocumentChangedEvent] | None
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
@@ -85,9 +92,11 @@ class RecordingCallbackManager(DocumentCallbackManager):
         """Tell nobody, and let callbacks be added: the state of a document without a session."""
         self._sink = None
         self._gone = None
+        self._indexed, self._held = None, {}
 
     def detach(self, session_id: str) -> None:
         """The session is gone; adding callbacks raises from now on, changes go nowhere."""
+        self._indexed, self._held = None, {}
         self._sink = None
         self._gone = session_id
 
@@ -107,6 +116,15 @@ class RecordingCallbackManager(DocumentCallbackManager):
             for event in events:
                 self._sink.changed(event)
 
+    def trigger_event(self, event: Event) -> None:
+        """Run the callbacks of an event. Bokeh asks all models that hear of such events."""
+        if isinstance(event, ModelEvent) and isinstance(event.model, Model):
+            subscribed = self._subscribed_models.get(event.event_name, ())
+            if weakref.ref(event.model) in subscribed:
+                event.model._trigger_event(event)
+        for callback in self.event_callbacks_for_event_name(event.event_name):
+            callback(event)
+
     def trigger_on_change(self, event: DocumentChangedEvent) -> None:
         """Tell the sink of a change, then run the application's callbacks and tell listeners.
 
@@ -119,13 +137,16 @@ class RecordingCallbackManager(DocumentCallbackManager):
             return
         sink = self._sink
         if sink is not None and not sink.may_change():
-            raise OutsideTurnError(_what(event))
+            raise OutsideTurnError(in_words(event))
         document = self._document()
         if document is None:
             return
+        models = document.models
+        if type(models) is DocumentModels:
+            models.take_in(event)
         if self._hold is not None:
             keep_payload(event)
-            super().trigger_on_change(event)
+            self._hold_back(event)
             return
         # The cause is noted before its effects, which keeps rows and roots in one order for
         # everybody, and a callback that raises hides nothing.
@@ -196,7 +217,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
         new: Any,
     ) -> None:
         if not sink.record(event):
-            raise OutsideTurnError(_what(event))
+            raise OutsideTurnError(in_words(event))
         try:
             for callback in model._callbacks.get(attr) or ():
                 callback(attr, old, new)
@@ -213,6 +234,20 @@ class RecordingCallbackManager(DocumentCallbackManager):
             for callback in self.change_callbacks():
                 callback(event)
 
+    def _hold_back(self, event: DocumentChangedEvent) -> None:
+        """Keep an event until ``unhold``. Bokeh looks through all that are kept for each."""
+        subject = _combines(event) if self._hold == "combine" else None
+        if subject is None:
+            self._held_events.append(event)
+            return
+        if self._held_events is not self._indexed:  # a new hold; Panel, too, makes lists of its own
+            self._indexed = self._held_events
+            self._held = {_combines(one): one for one in self._held_events}
+        earlier = self._held.get(subject)
+        if earlier is None or not earlier.combine(event):
+            self._held[subject] = event
+            self._held_events.append(event)
+
     def unhold(self) -> None:
         """Let out what was held. A callback that raises does not keep the rest back.
 
@@ -223,6 +258,7 @@ class RecordingCallbackManager(DocumentCallbackManager):
             return
         self._hold = None
         events, self._held_events = self._held_events, []
+        self._indexed, self._held = None, {}
         failure: BaseException | None = None
         for event in events:
             try:
@@ -247,9 +283,8 @@ class RecordingCallbackManager(DocumentCallbackManager):
             callback(event)
 
 
-def _what(event: DocumentChangedEvent) -> str:
-    model: Any = getattr(event, "model", None)
-    attr: Any = getattr(event, "attr", None)
-    if model is not None and attr is not None:
-        return f"{type(model).__name__}.{attr}"
-    return "the document"
+def _combines(event: DocumentChangedEvent) -> object | None:
+    """What two held events are about that become one; ``None``: each is told."""
+    if isinstance(event, ModelChangedEvent):
+        return event.model, event.attr, id(event.setter)
+    return id(event.setter) if isinstance(event, TitleChangedEvent) else None

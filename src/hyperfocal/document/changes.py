@@ -24,7 +24,15 @@ from bokeh.document.events import (
 )
 from bokeh.model import Model
 
-__all__ = ("Change", "Changes", "as_it_stands", "changes_of", "keep_payload", "subject_of")
+__all__ = (
+    "Change",
+    "Changes",
+    "as_it_stands",
+    "changes_of",
+    "in_words",
+    "keep_payload",
+    "subject_of",
+)
 
 
 _ABOUT_A_PROPERTY = (
@@ -68,6 +76,15 @@ def subject_of(change: Change) -> object | None:
     if isinstance(event, _ABOUT_A_PROPERTY):
         return event.model.id, event.attr
     return "title" if isinstance(event, TitleChangedEvent) else None
+
+
+def in_words(event: DocumentChangedEvent) -> str:
+    """What has changed, for logs and errors: ``Div.text``."""
+    model: Any = getattr(event, "model", None)
+    attr: Any = getattr(event, "attr", None)
+    if model is not None and attr is not None:
+        return f"{type(model).__name__}.{attr}"
+    return "the document"
 
 
 def as_it_stands(document: Document, change: Change) -> Change | None:

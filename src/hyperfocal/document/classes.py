@@ -22,7 +22,15 @@ from bokeh.model.util import HasDocumentRef
 
 from hyperfocal.document.releases import RELEASES
 
-__all__ = ("ATTRIBUTE", "SCALARS", "ClassFacts", "Plain", "facts_of", "plain_property")
+__all__ = (
+    "ATTRIBUTE",
+    "SCALARS",
+    "ClassFacts",
+    "Plain",
+    "accepts",
+    "facts_of",
+    "plain_property",
+)
 
 #: Where a class has what is known of it.
 ATTRIBUTE = "__hyperfocal_class__"
@@ -136,7 +144,7 @@ def _taken(prop: Property[Any]) -> frozenset[type[Any]]:
         return frozenset()
     if not _leaves_alone(prop):
         return frozenset()
-    return frozenset(kind for kind in SCALARS if _accepts(prop, kind))
+    return frozenset(kind for kind in SCALARS if accepts(prop, kind))
 
 
 def _leaves_alone(prop: Property[Any]) -> bool:
@@ -154,7 +162,7 @@ def _leaves_alone(prop: Property[Any]) -> bool:
     return False
 
 
-def _accepts(prop: Any, kind: type[Any]) -> bool:
+def accepts(prop: Any, kind: type[Any]) -> bool:
     """Whether the property is known to accept all values of the type."""
     how: Any = type(prop).validate
     if not _CHECKS.issuperset(
@@ -166,11 +174,11 @@ def _accepts(prop: Any, kind: type[Any]) -> bool:
             kind, prop._not_underlying_type
         )
     if how is Nullable.validate:
-        return kind is NoneType or _accepts(prop.type_param, kind)
+        return kind is NoneType or accepts(prop.type_param, kind)
     if how is SingleParameterizedProperty.validate:
-        return _accepts(prop.type_param, kind)
+        return accepts(prop.type_param, kind)
     if how is Either.validate:
-        return any(_accepts(param, kind) for param in prop.type_params)
+        return any(accepts(param, kind) for param in prop.type_params)
     return bool(how is Property.validate)
 
 

@@ -12,6 +12,7 @@ from bokeh.model import Model
 
 from hyperfocal.document.callbacks import RecordingCallbackManager
 from hyperfocal.document.data_models import forget_models
+from hyperfocal.document.models import DocumentModels
 from hyperfocal.document.patches import decode_document
 from hyperfocal.wire import Buffer
 
@@ -34,6 +35,7 @@ _NONE: frozenset[Model] = frozenset()
 def new_document() -> Document:
     """An empty document whose changes can be recorded."""
     document = Document()
+    document.models = DocumentModels(document)
     document.callbacks = RecordingCallbackManager(document)
     return document
 
@@ -44,6 +46,7 @@ def adopt_document(document: Document) -> None:
     if not isinstance(callbacks, RecordingCallbackManager):
         callbacks.__class__ = RecordingCallbackManager
         callbacks.detach_silently()
+    document.models.__class__ = DocumentModels
 
 
 def set_session_context(document: Document, context: SessionContext | None) -> None:
@@ -74,7 +77,8 @@ def mark_these_seen(document: Document, models: frozenset[Model]) -> None:
 
 def is_settled(document: Document) -> bool:
     """Whether the document knows its models: nobody is in the middle of changing many at once."""
-    return document.models._freeze_count == 0
+    models = document.models
+    return models.is_settled if isinstance(models, DocumentModels) else models._freeze_count == 0
 
 
 def replace_document(

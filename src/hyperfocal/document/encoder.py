@@ -31,6 +31,7 @@ from bokeh.model import Model
 from bokeh.settings import settings
 from bokeh.util.dataclasses import Unspecified
 
+from hyperfocal.document.pieces import PIECE, pieces_of
 from hyperfocal.document.plans import plan_of
 from hyperfocal.wire import Buffer
 
@@ -92,6 +93,7 @@ class Encoder(Serializer):
         self._inline = inline
         self._with_defaults: bool | None = None  # a setting that takes its time to be read
         self._payloads: list[Buffer] = []
+        self._failures: dict[int, Exception] = {}  # of models that cannot be encoded
 
     @property
     def payloads(self) -> tuple[Buffer, ...]:
@@ -129,19 +131,36 @@ class Encoder(Serializer):
         """Whether this encoder has written the model's definition."""
         return id(model) in self._references
 
+    def mark(self) -> tuple[int, int]:
+        """How far it has come, for ``forget_since``."""
+        return len(self._references), len(self._payloads)
+
+    def forget_since(self, mark: tuple[int, int]) -> None:
+        """What was encoded since then is not said: it has failed."""
+        references, payloads = mark
+        while len(self._references) > references:
+            self._references.popitem()
+        del self._payloads[payloads:]
+
     def _encode_model(self, model: Model) -> Any:
         ref = self.get_ref(model)
         if ref is not None:
             return ref
-        if self._known is not None and self._known.seen(model.id):
-            return self._encode_returning(model)
-        if self._with_defaults is None:
-            self._with_defaults = bool(settings.serialize_include_defaults())
-        plan = plan_of(type(model))
-        if plan is None or self._with_defaults:
-            return super()._encode(model)
-        self._references[id(model)] = {"id": model.id}
-        attributes = plan.attributes(model, self)
+        if id(model) in self._failures:
+            raise self._failures[id(model)]
+        try:
+            if self._known is not None and self._known.seen(model.id):
+                return self._encode_returning(model)
+            if self._with_defaults is None:
+                self._with_defaults = bool(settings.serialize_include_defaults())
+            plan = plan_of(type(model))
+            if plan is None or self._with_defaults:
+                return super()._encode(model)
+            self._references[id(model)] = {"id": model.id}
+            attributes = plan.attributes(model, self)
+        except Exception as error:
+            self._failures[id(model)] = error  # whatever else refers to it need not try
+            raise
         if attributes:
             return {
                 "type": "object",
@@ -179,6 +198,8 @@ class Encoder(Serializer):
         return {"type": "bytes", "data": {"id": buffer.id}}
 
     def _encode_list(self, obj: Any) -> Any:
+        if len(obj) > PIECE:
+            return [item for piece in pieces_of(obj) for item in self._encode_list(piece)]
         kinds: set[Any] = set(map(type, obj))
         if kinds <= AS_THEY_ARE:
             return list(obj)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -76,6 +76,7 @@ def encode_changes(
     *,
     fresh: Collection[Model],
     client: object | None = None,
+    failed: Callable[[Change, Exception], None] | None = None,
 ) -> EncodedPatch | None:
     """The content of one PATCH-DOC for one audience, or ``None`` when there is nothing to say.
 
@@ -85,16 +86,72 @@ def encode_changes(
         fresh: models that this audience has not seen; they are defined where first met, with
             the values they have now, so changes of theirs need no saying.
         client: the audience is this client, which knows its own changes; ``None``: all others.
+        failed: called with each change that has no JSON form, and why; the others are said.
 
     Raises:
-        SerializationError: a value has no JSON form.
+        SerializationError: a value has no JSON form, and ``failed`` is not given.
     """
     told = list(changes)
     plain = _plain(document, told, fresh, client)
     if plain is not None:
         return EncodedPatch(dump_json({"events": plain})) if plain else None
     encoder = Encoder(document, fresh)
-    events: list[Any] = []
+    said = _Said(encoder, failed)
+    _say(document, told, fresh, client, said)
+    if not said.events:
+        return None
+    try:
+        content = dump_json({"events": [event for _, event in said.events]})
+    except Exception:
+        kept = said.without_undumpable(told)
+        if len(kept) == len(told):
+            raise
+        return encode_changes(document, kept, fresh=fresh, client=client, failed=failed)
+    return EncodedPatch(content, encoder.payloads)
+
+
+class _Said:
+    """The events of a message. One that cannot be encoded leaves nothing behind."""
+
+    def __init__(
+        self, encoder: Encoder, failed: Callable[[Change, Exception], None] | None
+    ) -> None:
+        self.encoder = encoder
+        self._failed = failed
+        self.events: list[tuple[Change, Any]] = []
+
+    def add(self, change: Change, encode: Callable[[Encoder, Change], Any]) -> None:
+        """Say a change, encoded in this way."""
+        mark = self.encoder.mark()
+        try:
+            self.events.append((change, encode(self.encoder, change)))
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self.encoder.forget_since(mark)
+            self._failed(change, error)
+
+    def without_undumpable(self, told: list[Change]) -> list[Change]:
+        """The changes without those whose encoded form is no JSON."""
+        if self._failed is None:
+            return told
+        failures: set[int] = set()
+        for change, event in self.events:
+            try:
+                dump_json(event)
+            except Exception as error:
+                failures.add(id(change))
+                self._failed(change, error)
+        return [change for change in told if id(change) not in failures]
+
+
+def _say(
+    document: Document,
+    told: list[Change],
+    fresh: Collection[Model],
+    client: object | None,
+    said: _Said,
+) -> None:
     unsaid: list[Change] = []
     interleaved = _interleaved(told, client)
     root_of_others = False
@@ -102,10 +159,8 @@ def encode_changes(
         if not change.concerns(client):
             if root_of_others and isinstance(change.event, RootAddedEvent):
                 # The client's own root comes after one that it does not have yet: put it there.
-                events.append(
-                    RootRemovedEvent(document, change.event.model).to_serializable(encoder)
-                )
-                events.append(change.event.to_serializable(encoder))
+                said.add(change, _root_removed)
+                said.add(change, _encode_change)
             continue
         root_of_others = root_of_others or isinstance(change.event, RootAddedEvent)
         if isinstance(change.event, _ABOUT_MODEL):
@@ -117,18 +172,14 @@ def encode_changes(
                 continue
             if isinstance(change.event, _PIECES) and model in interleaved:
                 continue
-        events.append(_encode_change(encoder, change))
-    for model in interleaved:
-        events.append(_whole_value(encoder, model, "data"))
+        said.add(change, _encode_change)
+    for change in interleaved.values():
+        said.add(change, _whole_value)
     for change in unsaid:
         # Most fresh models have been defined above, as they are now. What remains is one that
         # some have seen and some have not: it joined under hold(), or its client moved it.
-        model = change.event.model  # type: ignore[attr-defined]
-        if not encoder.defined(model):
-            events.append(_whole_value(encoder, model, change.event.attr))  # type: ignore[attr-defined]
-    if not events:
-        return None
-    return EncodedPatch(dump_json({"events": events}), encoder.payloads)
+        if not said.encoder.defined(change.event.model):  # type: ignore[attr-defined]
+            said.add(change, _whole_value)
 
 
 def encode_plain(
@@ -243,37 +294,46 @@ def _plain(
             continue  # it has left the document
         if model in fresh:
             return None
-        value = model.lookup(attr).get_value(model)
+        try:
+            value = model.lookup(attr).get_value(model)
+        except Exception:
+            return None  # the general way says why
         if not is_its_own_json(value):
             return None
         events.append({"kind": "ModelChanged", "model": model.ref, "attr": attr, "new": value})
     return events
 
 
-def _interleaved(changes: Iterable[Change], client: object | None) -> list[Model]:
+def _interleaved(changes: Iterable[Change], client: object | None) -> dict[Model, Change]:
     """Sources to which others have added pieces before the client's own last piece.
 
     The client has put its own pieces first; nothing short of the whole data gives it the order.
     """
     others: set[Model] = set()
-    found: dict[Model, None] = {}
+    found: dict[Model, Change] = {}
     for change in changes:
         if isinstance(change.event, _PIECES):
             if change.concerns(client):
                 others.add(change.event.model)
             elif change.event.model in others:
-                found[change.event.model] = None
-    return list(found)
+                found[change.event.model] = change
+    return found
 
 
-def _whole_value(encoder: Encoder, model: Model, attr: str) -> Any:
+def _whole_value(encoder: Encoder, change: Change) -> Any:
     """A ModelChanged event with what the property holds, and the model's definition if need be."""
+    event: Any = change.event
     return {
         "kind": "ModelChanged",
-        "model": encoder.encode(model),
-        "attr": attr,
-        "new": encoder.encode(model.lookup(attr).get_value(model)),
+        "model": encoder.encode(event.model),
+        "attr": event.attr,
+        "new": encoder.encode(event.model.lookup(event.attr).get_value(event.model)),
     }
+
+
+def _root_removed(encoder: Encoder, change: Change) -> Any:
+    event: Any = change.event
+    return RootRemovedEvent(event.document, event.model).to_serializable(encoder)
 
 
 #: Pieces of a source's data.

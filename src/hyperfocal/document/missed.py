@@ -45,7 +45,7 @@ class Missed:
         self._pieces = 0
         self._tidy_at = _TIDY_AT
         self.events: list[DocumentPatchedEvent] = []
-        self.fresh: frozenset[Model] = frozenset()
+        self.fresh: set[Model] = set()
 
     def add(self, events: Sequence[DocumentPatchedEvent], fresh: frozenset[Model]) -> bool:
         """Some more has happened.
@@ -62,7 +62,7 @@ class Missed:
 
     def _tidy(self) -> None:
         models = self._document.models
-        self.fresh = frozenset(m for m in self.fresh if models.get_by_id(m.id) is m)
+        self.fresh = {model for model in self.fresh if models.get_by_id(model.id) is model}
         kept: list[DocumentPatchedEvent] = []
         seen: set[object] = set()
         for event in reversed(self.events):

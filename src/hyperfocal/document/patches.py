@@ -6,10 +6,11 @@ import base64
 import binascii
 import logging
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.core.serialization import Buffer as BokehBuffer
@@ -19,8 +20,13 @@ from bokeh.document.config import DocumentConfig
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
+from hyperfocal.document.bounds import Budget, brief, check_levels, check_nesting
 from hyperfocal.document.classes import SCALARS, plain_property
-from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal
+from hyperfocal.document.columns import COLUMN_EVENTS
+from hyperfocal.document.models import MOST_WALKS, DocumentModels, patched
+from hyperfocal.document.pieces import PIECE, only_scalars, pieces_of
+from hyperfocal.document.plans import plan_of
+from hyperfocal.document.rehearsal import NO_SCRIPTS, SCRIPTS, Rehearsal, check_value
 from hyperfocal.errors import CallbackError, PatchError
 from hyperfocal.telemetry import text_of, traceback_of, worded
 from hyperfocal.wire import Buffer
@@ -35,15 +41,6 @@ __all__ = (
 )
 
 _log = logging.getLogger("hyperfocal.document")
-
-#: What the inline bytes of one message may unpack to, so that a few bytes cannot fill the memory.
-_MAX_INLINE_BYTES = 64 * 1024 * 1024
-
-
-#: Lists and dictionaries in each other, in what a client sends. What is deeper may be too deep for
-#: the encoder, and would keep everybody from the document.
-_MAX_LEVELS = 200
-
 
 #: Types of the items of arrays: those of BokehJS and what else has one size.
 _DTYPES = (
@@ -94,8 +91,12 @@ class _References:
             PatchError: one has not; it would make the document impossible to encode.
         """
         for model in self.defined.values():
+            plan = plan_of(type(model))
             try:
-                model.properties_with_values(include_defaults=False)
+                if plan is None:
+                    model.properties_with_values(include_defaults=False)
+                else:
+                    plan.shape(model)
             except UnsetValueError as error:
                 raise PatchError(f"a new model lacks a value: {text_of(error)}") from error
 
@@ -116,10 +117,15 @@ def _packed(buffers: Iterable[Buffer]) -> list[BokehBuffer]:
 
 
 class _Decoder(Deserializer):
-    def __init__(self, references: _References, setter: object) -> None:
+    def __init__(self, references: _References, setter: object, budget: Budget) -> None:
         super().__init__(setter=setter)  # type: ignore[arg-type]
         self._references = references  # type: ignore[assignment]
-        self._inline_left = _MAX_INLINE_BYTES
+        self._budget = budget
+
+    def _decode(self, obj: Any) -> Any:
+        if type(obj) is list:
+            return obj if only_scalars(obj) else [self._decode(item) for item in obj]
+        return super()._decode(obj) if type(obj) is dict else obj
 
     def _decode_object_ref(self, obj: Any) -> Model:
         # BokehJS defines models again that the server has sent it; ours is the one that counts.
@@ -128,10 +134,21 @@ class _Decoder(Deserializer):
             self.error("the id of a model is not text")
         known = self._references.get(cast(Any, model_id))
         if known is None:
-            return super()._decode_object_ref(self._without_unknown(obj))
+            return self._new_model(self._without_unknown(obj))
         if obj["name"] != known.__qualified_model__:
-            self.error(f"model {known.id!r} is defined as a {obj['name']}, which it is not")
+            self.error(f"model {known.id!r} is defined as {brief(obj['name'])}, which it is not")
         return known
+
+    def _new_model(self, obj: Any) -> Model:
+        attributes: dict[str, Any] = obj.get("attributes") or {}
+        model = super()._decode_object_ref({**obj, "attributes": None})  # type: ignore[typeddict-item]
+        made = model._unstable_default_values.values()
+        self._budget.add_models(1 + sum(isinstance(value, Model) for value in made))
+        values = {name: self._decode(value) for name, value in attributes.items()}
+        for name, value in values.items():
+            check_value(model.lookup(name), value)
+            _set(model, name, value, self._setter)
+        return model
 
     def _without_unknown(self, obj: Any) -> Any:
         """A definition without the attributes that the server does not know.
@@ -157,21 +174,28 @@ class _Decoder(Deserializer):
     def _decode_ndarray(self, obj: Any) -> Any:
         # NumPy understands types of any size: "S2000000000" makes gigabytes of a few numbers.
         if obj["dtype"] not in _DTYPES:
-            self.error(f"arrays of type {obj['dtype']!r} are not known")
+            self.error(f"arrays of type {brief(obj['dtype'])} are not known")
+        items = obj["array"]
+        if type(items) is list and len(items) > PIECE and only_scalars(items):
+            pieces = [np.array(piece, dtype=obj["dtype"]) for piece in pieces_of(items)]
+            obj = {**obj, "array": np.concatenate(pieces)}
         return super()._decode_ndarray(obj)
 
     def _decode_bytes(self, obj: Any) -> bytes | memoryview[int]:
         data = obj["data"]
+        budget = self._budget
         if not isinstance(data, str):
-            return super()._decode_bytes(obj)
+            payload = super()._decode_bytes(obj)
+            budget.add_buffer(data["id"], len(payload))
+            return payload
         try:
             stream = zlib.decompressobj(wbits=31)
-            plain = stream.decompress(base64.b64decode(data, validate=True), self._inline_left + 1)
+            plain = stream.decompress(base64.b64decode(data, validate=True), budget.bytes_left + 1)
         except (binascii.Error, zlib.error) as error:
             raise ValueError("inline bytes are not base64 of gzip data") from error
-        self._inline_left -= len(plain)
-        if self._inline_left < 0 or not stream.eof:
-            raise ValueError("inline bytes are too large or cut off")
+        budget.add_bytes(len(plain))
+        if not stream.eof:
+            raise ValueError("inline bytes are cut off")
         return plain
 
 
@@ -209,43 +233,27 @@ def decode_patch(
         rehearsal = Rehearsal(document, may_script=may_script)
         return DecodedPatch(_rehearsed(rehearsal.scalar, events))
     references = _References(document)
-    decoder = _Decoder(references, setter)
+    budget = Budget()
+    decoder = _Decoder(references, setter, budget)
     try:
-        _check_levels(raw)
+        check_levels(raw)
         decoded: list[Any] = decoder.decode(raw, _packed(buffers))
     except UnknownReferenceError as error:
         if document.models.seen(error.id):
             _log.debug("dropped a patch that refers to the removed model %s", error.id)
             return DecodedPatch(())
-        raise PatchError(f"the patch refers to an unknown model, id {error.id!r}") from error
+        raise PatchError(f"the patch refers to an unknown model, id {brief(error.id)}") from error
     except Exception as error:
         raise PatchError(f"the patch cannot be decoded: {text_of(error)}") from error
 
     references.check_values()
     if not may_script:
         references.check_scripts()
-    checked = _rehearsed(Rehearsal(document, may_script=may_script).check, decoded)
+    rehearsal = Rehearsal(document, may_script=may_script, budget=budget)
+    checked = _rehearsed(rehearsal.check, decoded)
+    if references.defined:
+        check_nesting(document, checked)
     return DecodedPatch(checked, frozenset(references.defined.values()))
-
-
-def _check_levels(raw: list[Any]) -> None:
-    """Raise unless the nesting of JSON is something that can be encoded again.
-
-    Raises:
-        ValueError: it is not.
-    """
-    level: list[Any] = raw
-    for _ in range(_MAX_LEVELS):
-        level = [item for outer in level for item in _items(outer)]
-        if not level:
-            return
-    raise ValueError(f"it is nested in more than {_MAX_LEVELS} levels")
-
-
-def _items(value: Any) -> Collection[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _plain_events(document: Document, raw: list[Any]) -> tuple[list[dict[str, Any]], bool] | None:
@@ -315,8 +323,8 @@ def decode_document(
     """
     references = _References(Document())
     try:
-        _check_levels([content["doc"]])
-        doc: dict[str, Any] = _Decoder(references, setter).decode(
+        check_levels(content["doc"])
+        doc: dict[str, Any] = _Decoder(references, setter, Budget(models=None)).decode(
             {**content["doc"], "defs": []}, _packed(buffers)
         )
         title, config, roots = doc["title"], doc["config"], doc["roots"]
@@ -339,8 +347,17 @@ def apply_patch(document: Document, patch: DecodedPatch, *, setter: object) -> C
     Returns:
         The first failure of a callback, if there was one.
     """
+    if len(patch.events) <= MOST_WALKS:
+        return _apply_all(document, patch.events, setter)
+    with patched(document):
+        return _apply_all(document, patch.events, setter)
+
+
+def _apply_all(
+    document: Document, events: Iterable[dict[str, Any]], setter: object
+) -> CallbackError | None:
     failure: CallbackError | None = None
-    for event in patch.events:
+    for event in events:
         try:
             _apply(document, event, setter)
         except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
@@ -356,19 +373,26 @@ def callback_error(error: BaseException) -> CallbackError:
 
 
 def _apply(document: Document, event: dict[str, Any], setter: Any) -> None:
-    if event["kind"] == "ModelChanged":
-        model = event["model"]
-        if type(model).set_from_json is HasProps.set_from_json:
-            # What Bokeh does too, after writing the model and the value for a log that drops it.
-            model.lookup(event["attr"]).set_from_json(model, event["new"], setter=setter)
-            return
-    # Bokeh's handler takes the event apart, hence the copy.
-    DocumentPatchedEvent.handle_event(document, _whole(event), setter)  # type: ignore[arg-type]
+    kind = event["kind"]
+    if kind == "ModelChanged":
+        _set(event["model"], event["attr"], event["new"], setter)
+        return
+    models = document.models
+    if kind == "RootAdded" and isinstance(models, DocumentModels):
+        models.add_root(event["model"], setter)
+        return
+    if kind == "RootRemoved" and isinstance(models, DocumentModels):
+        models.remove_root(event["model"], setter)
+        return
+    apply_columns = COLUMN_EVENTS.get(kind)
+    if apply_columns is None or not apply_columns(document, event, setter):
+        # Bokeh's handler takes the event apart, hence the copy.
+        DocumentPatchedEvent.handle_event(document, dict(event), setter)  # type: ignore[arg-type]
 
 
-def _whole(event: dict[str, Any]) -> dict[str, Any]:
-    """A copy of an event, with the columns that it does not name; Bokeh would drop those."""
-    whole = dict(event)
-    if whole["kind"] == "ColumnDataChanged" and whole.pop("cols", None) is not None:
-        whole["data"] = {**getattr(whole["model"], whole["attr"]), **whole["data"]}
-    return whole
+def _set(model: Model, attr: str, value: Any, setter: Any) -> None:
+    """What Bokeh does, too, after writing the model and the value for a log that drops it."""
+    if type(model).set_from_json is HasProps.set_from_json:
+        model.lookup(attr).set_from_json(model, value, setter=setter)
+    else:
+        model.set_from_json(attr, value, setter=setter)

@@ -6,8 +6,7 @@ Threads share nothing here but constants. (Switching Bokeh's validation off woul
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from copy import copy, deepcopy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,13 @@ from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
 from bokeh.events import Event
 from bokeh.model import Model
-from bokeh.models import ColumnDataSource
 
+from hyperfocal.document.bounds import MOST_ROOTS, Budget, brief, is_short
+from hyperfocal.document.columns import Shadow, is_data
 from hyperfocal.errors import PatchError
 from hyperfocal.telemetry import text_of
 
-__all__ = ("CHECKS", "NO_SCRIPTS", "SCRIPTS", "Rehearsal")
+__all__ = ("CHECKS", "NO_SCRIPTS", "SCRIPTS", "Rehearsal", "check_value")
 
 _log = logging.getLogger("hyperfocal.document")
 
@@ -39,12 +39,17 @@ class Rehearsal:
     Args:
         document: the document that they are for.
         may_script: the client may set JavaScript callbacks.
+        budget: what is left of what the message may make.
     """
 
-    def __init__(self, document: Document, *, may_script: bool = True) -> None:
+    def __init__(
+        self, document: Document, *, may_script: bool = True, budget: Budget | None = None
+    ) -> None:
         self._document = document
         self._may_script = may_script
-        self._shadows: dict[Model, _Shadow] = {}
+        self._budget = budget if budget is not None else Budget()
+        self._shadows: dict[Model, Shadow] = {}
+        self._roots = len(document._roots)
 
     def check(self, event: Any) -> dict[str, Any] | None:
         """The event to apply, or ``None`` for one that is to be ignored.
@@ -58,7 +63,7 @@ class Rehearsal:
         kind = event.get("kind")
         check = CHECKS.get(kind) if isinstance(kind, str) else None
         if check is None:
-            raise PatchError(f"unknown kind of event {kind!r}")
+            raise PatchError(f"unknown kind of event {brief(kind)}")
         return check(self, event)
 
     def scalar(self, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -83,11 +88,13 @@ class Rehearsal:
 
     def _model_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
         kept = _only(event, "model", "attr", "new")
+        if is_data(kept["model"], kept["attr"]):
+            data = {**kept, "kind": "ColumnDataChanged", "data": kept["new"]}
+            return self._column_data_changed(data)
         descriptor = self._property(kept)
         if descriptor is None:
             return None
         _validate(_model(kept), descriptor, kept["new"])
-        self._note_data(kept, kept["new"])
         return kept
 
     def _column_data_changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -96,19 +103,13 @@ class Rehearsal:
         if descriptor is None:
             return None
         model, data = _model(kept), _columns(kept, "data")
+        _validate(model, descriptor, data)
         if event.get("cols") is not None:
             kept["cols"] = event["cols"]
-            shadow = self._shadows.get(model)
-            now = shadow.whole() if shadow is not None else getattr(model, descriptor.name)
-            data = {**now, **data}
-        _validate(model, descriptor, data)
-        self._note_data(kept, data)
+            self._shadow(kept).update(data)
+        elif is_data(model, kept["attr"]):
+            self._shadows[model] = Shadow(data, self._budget)
         return kept
-
-    def _note_data(self, event: dict[str, Any], data: Any) -> None:
-        model = _model(event)
-        if isinstance(model, ColumnDataSource) and event["attr"] == "data":
-            self._shadows[model] = _Shadow(data)
 
     def _columns_streamed(self, event: dict[str, Any]) -> dict[str, Any]:
         kept = _only(event, "model", "attr", "data")
@@ -120,7 +121,7 @@ class Rehearsal:
             raise PatchError("the rollover of a ColumnsStreamed event is negative")
         for name, column in data.items():
             if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
-                raise PatchError(f"column {name!r} of a ColumnsStreamed event is no column")
+                raise PatchError(f"column {brief(name)} of a ColumnsStreamed event is no column")
         shadow.stream(data, rollover)
         return kept
 
@@ -130,19 +131,20 @@ class Rehearsal:
         for name, entries in patches.items():
             column: Any = _model(kept).data.get(name)  # type: ignore[attr-defined]
             if isinstance(column, np.ndarray) and not column.flags.writeable:
-                raise PatchError(f"column {name!r} is read-only")
+                raise PatchError(f"column {brief(name)} is read-only")
             for index, value in entries:
                 _check_index(name, shadow.column(name), index, value)
         shadow.patch(patches)
         return kept
 
-    def _shadow(self, event: dict[str, Any]) -> _Shadow:
-        model = _model(event)
-        if not isinstance(model, ColumnDataSource) or event["attr"] != "data":
+    def _shadow(self, event: dict[str, Any]) -> Shadow:
+        model: Any = _model(event)
+        if not is_data(model, event["attr"]):
             raise PatchError(f"a {event['kind']} event is not about the data of a ColumnDataSource")
-        if model not in self._shadows:
-            self._shadows[model] = _Shadow(model.data)
-        return self._shadows[model]
+        shadow = self._shadows.get(model)
+        if shadow is None:
+            shadow = self._shadows[model] = Shadow(model.data, self._budget)
+        return shadow
 
     def _title_changed(self, event: dict[str, Any]) -> dict[str, Any]:
         kept = _only(event, "title")
@@ -154,6 +156,9 @@ class Rehearsal:
         kept = _only(event, "model")
         if _model(kept).document not in (None, self._document):
             raise PatchError("a RootAdded event names a model of another document")
+        self._roots += 1
+        if self._roots > MOST_ROOTS:
+            raise PatchError(f"a document may have no more than {MOST_ROOTS:,} roots")
         return kept
 
     def _root_removed(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -183,48 +188,6 @@ CHECKS: dict[str, Callable[[Rehearsal, dict[str, Any]], dict[str, Any] | None]] 
 }
 
 
-class _Shadow:
-    """What a source's data would be. Copies a column when it is first touched, and no other.
-
-    A client that edits one cell of a table must not cost a copy of the table.
-    """
-
-    def __init__(self, data: Any) -> None:
-        self._data: Mapping[Any, Any] = data
-        self._deep: set[Any] = set()
-        self._source = ColumnDataSource(data={})
-        self._columns: dict[Any, Any] = self._source.data  # type: ignore[assignment]
-
-    def column(self, name: Any) -> Any:
-        """A column, to look at; an empty one where there is none."""
-        return self._columns.get(name, self._data.get(name, ()))
-
-    def whole(self) -> dict[Any, Any]:
-        """All columns, to look at."""
-        return {**self._data, **self._columns}
-
-    def stream(self, data: dict[Any, Any], rollover: int | None) -> None:
-        """Stream as Bokeh would."""
-        for name in self._data:
-            self._touch(name, deep=False)
-        self._source.stream(data, rollover)
-
-    def patch(self, patches: dict[Any, Any]) -> None:
-        """Patch as Bokeh would."""
-        for name, entries in patches.items():
-            # An index of several parts reaches into a column's items.
-            self._touch(name, deep=any(isinstance(index, list | tuple) for index, _ in entries))
-        self._source.patch(patches)
-
-    def _touch(self, name: Any, *, deep: bool) -> None:
-        if deep and name not in self._deep and (name in self._columns or name in self._data):
-            self._deep.add(name)
-            # Past the property's own item setter, which would tell of a change.
-            dict.__setitem__(self._columns, name, deepcopy(self.column(name)))
-        elif name not in self._columns and name in self._data:
-            dict.__setitem__(self._columns, name, copy(self._data[name]))
-
-
 def _only(event: dict[str, Any], *names: str) -> dict[str, Any]:
     missing = [name for name in names if name not in event]
     if missing:
@@ -241,20 +204,31 @@ def _model(event: dict[str, Any]) -> Model:
 
 def _validate(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> None:
     """Raise unless setting the property to this value would be accepted."""
-    prop = descriptor.property
-    if prop.assertions:
+    if descriptor.property.assertions:
         _check_assertions(model, descriptor, value)
+    check_value(descriptor, value)
+
+
+def check_value(descriptor: PropertyDescriptor[Any], value: Any) -> None:
+    """Raise unless a property accepts a value.
+
+    Raises:
+        PatchError: it does not. The words are Bokeh's for short values: they repeat the value.
+    """
+    prop = descriptor.property
     try:
-        prop.validate(value)
+        prop.validate(value, is_short(value))
     except ValueError as error:
-        if not any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
-            raise PatchError(f"{descriptor.name}: {text_of(error)}") from error
+        if any(alternative.is_valid(value) for alternative, _ in prop.alternatives):
+            return
+        words = text_of(error) or f"expected {prop}, got {brief(value)}"
+        raise PatchError(f"{descriptor.name}: {words}") from error
 
 
 def _check_assertions(model: Model, descriptor: PropertyDescriptor[Any], value: Any) -> None:
     """Bokeh asks these after it has validated a value, when it is being set."""
     for holds, otherwise in descriptor.property.assertions:
-        if not holds(model, value) and isinstance(otherwise, str):
+        if isinstance(otherwise, str) and not holds(model, value):
             raise PatchError(f"{descriptor.name}: {otherwise}")
 
 
@@ -265,16 +239,21 @@ def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
     return columns
 
 
-def _check_index(name: str, column: Any, index: Any, value: Any) -> None:
+def _check_index(name: Any, column: Any, index: Any, value: Any) -> None:
     """What Bokeh's ``patch`` lets pass, and lists and BokehJS take differently."""
     if isinstance(index, slice):
         parts = (index.start, index.stop, index.step)
         if not all(part is None or type(part) is int for part in parts):
-            raise PatchError(f"a slice for column {name!r} is not of whole numbers")
+            raise PatchError(f"a slice for column {brief(name)} is not of whole numbers")
         start, stop, step = index.indices(len(column))
         if any(part is not None and part < 0 for part in parts) or step < 1 or start > stop:
-            raise PatchError(f"a slice for column {name!r} does not go forwards")
+            raise PatchError(f"a slice for column {brief(name)} does not go forwards")
         if len(range(start, stop, step)) != len(value):
-            raise PatchError(f"a slice for column {name!r} and its values differ in length")
-    elif isinstance(index, int) and index >= len(column):
-        raise PatchError(f"a ColumnsPatched event is outside of column {name!r}")
+            raise PatchError(f"a slice for column {brief(name)} and its values differ in length")
+    elif isinstance(index, int):
+        if index >= len(column):
+            raise PatchError(f"a ColumnsPatched event is outside of column {brief(name)}")
+    elif not isinstance(index, list | tuple) or not all(
+        isinstance(part, int | slice) for part in index
+    ):
+        raise PatchError(f"{brief(index)} is no place in column {brief(name)}")

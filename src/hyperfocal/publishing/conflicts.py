@@ -17,6 +17,7 @@ argument anew. If the last change is somebody else's, C is told of it after all 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,7 +53,8 @@ class Conflicts:
         #: Subject -> who has changed it (``None``: the application, or somebody who has gone),
         #: and when they did so last.
         self._changed: dict[object, dict[object, float]] = {}
-        self._crossed: dict[tuple[object, object], tuple[float, Change]] = {}
+        #: By client and subject: when to tell it again, the earliest first.
+        self._crossed: OrderedDict[tuple[object, object], tuple[float, Change]] = OrderedDict()
         self._forget_past = _MAX_SUBJECTS
         self._timer: TimerHandle | None = None
 
@@ -117,6 +119,7 @@ class Conflicts:
 
     def _cross(self, client: object, subject: object, change: Change, now: float) -> None:
         self._crossed[client, subject] = (now + QUIET_S, change)
+        self._crossed.move_to_end((client, subject))
         if self._timer is None:
             self._timer = self._look_at(now + QUIET_S)
 
@@ -125,12 +128,13 @@ class Conflicts:
         self._timer = None
         now = self._now()
         due: dict[Client, list[Change]] = {}
-        for key, (when, change) in list(self._crossed.items()):
-            if when <= now:
-                del self._crossed[key]
-                due.setdefault(key[0], []).append(change)  # type: ignore[arg-type]
-        if self._crossed:
-            self._timer = self._look_at(min(when for when, _ in self._crossed.values()))
+        while self._crossed:
+            key, (when, change) = next(iter(self._crossed.items()))
+            if when > now:
+                self._timer = self._look_at(when)
+                break
+            del self._crossed[key]
+            due.setdefault(key[0], []).append(change)  # type: ignore[arg-type]
         return due
 
     def forget(self, client: object) -> None:

@@ -10,7 +10,6 @@ from hyperfocal.document import (
     Changes,
     Document,
     DocumentPatchedEvent,
-    EncodedPatch,
     Missed,
     Model,
     changes_of,
@@ -18,6 +17,7 @@ from hyperfocal.document import (
     encode_plain,
     mark_seen,
     mark_these_seen,
+    subject_of,
     unseen_models,
 )
 from hyperfocal.publishing.conflicts import Conflicts
@@ -62,7 +62,8 @@ class Publisher:
         document: the session's document.
         subscribers: who is there.
         message_ids: source of message ids.
-        unencodable: called with a change that has no JSON form; the others are said all the same.
+        unencodable: called once for a turn in which changes had no JSON form, with them and why;
+            the others are said all the same.
         conflicts: notes the changes that are let out.
 
     Attributes:
@@ -74,7 +75,7 @@ class Publisher:
         document: Document,
         subscribers: Subscribers,
         message_ids: MessageIds,
-        unencodable: Callable[[Change, Exception], None],
+        unencodable: Callable[[Sequence[tuple[Change, Exception]]], None],
         conflicts: Conflicts,
     ) -> None:
         self.changes = Changes()
@@ -95,8 +96,10 @@ class Publisher:
         if self.changes or self._missed:
             if not self._missed and self._flush_plainly():
                 return
-            said = self._said(originator, defined, self.changes.take(), self._unencodable)
+            failures: dict[object, tuple[Change, Exception]] = {}
+            said = self._said(originator, defined, self.changes.take(), _noted_in(failures))
             self.offer(said)
+            self._report(failures)
         mark_seen(self._document)
 
     def _flush_plainly(self) -> bool:
@@ -156,9 +159,15 @@ class Publisher:
             self.offer(Said([], [client], events, [], frozenset()))
             return
         fresh = unseen_models(self._document)
-        frames = self._message(changes, fresh, None, self._unencodable)
+        failures: dict[object, tuple[Change, Exception]] = {}
+        frames = self._message(changes, fresh, None, _noted_in(failures))
         if frames is not None:
             client.offer(frames)
+        self._report(failures)
+
+    def _report(self, failures: dict[object, tuple[Change, Exception]]) -> None:
+        if failures:
+            self._unencodable(tuple(failures.values()))
 
     def is_behind(self, client: Client) -> bool:
         """Whether there is something to tell this client once it has room."""
@@ -169,7 +178,7 @@ class Publisher:
         originator: object | None,
         defined: frozenset[Model],
         events: list[DocumentPatchedEvent],
-        unencodable: Callable[[Change, Exception], None],
+        failed: Callable[[Change, Exception], None],
     ) -> Said:
         fresh = unseen_models(self._document)
         changes = changes_of(events)
@@ -190,7 +199,7 @@ class Publisher:
                 unseen = fresh | missed.fresh
             if audience not in encoded:
                 unseen = unseen - defined if is_originator else unseen
-                encoded[audience] = self._message(told, unseen, audience, unencodable)
+                encoded[audience] = self._message(told, unseen, audience, failed)
             frames = encoded[audience]
             if frames is not None:
                 said.messages.append((client, frames))
@@ -203,35 +212,25 @@ class Publisher:
         changes: list[Change],
         fresh: Collection[Model],
         client: Client | None,
-        unencodable: Callable[[Change, Exception], None],
+        failed: Callable[[Change, Exception], None],
     ) -> tuple[Frame, ...] | None:
-        patch = self._encode(changes, fresh, client, unencodable)
+        patch = encode_changes(self._document, changes, fresh=fresh, client=client, failed=failed)
         if patch is None:
             return None
         msgid = self._message_ids()
         return encode(Kind.PATCH_DOC, patch.content, msgid=msgid, buffers=patch.buffers)
 
-    def _encode(
-        self,
-        changes: list[Change],
-        fresh: Collection[Model],
-        client: Client | None,
-        unencodable: Callable[[Change, Exception], None],
-    ) -> EncodedPatch | None:
-        document = self._document
-        try:
-            return encode_changes(document, changes, fresh=fresh, client=client)
-        except Exception:
-            # One value that has no JSON form must not take the others of the turn with it.
-            encodable: list[Change] = []
-            for change in changes:
-                try:
-                    encode_changes(document, [change], fresh=fresh)
-                except Exception as error:
-                    unencodable(change, error)
-                else:
-                    encodable.append(change)
-            return encode_changes(document, encodable, fresh=fresh, client=client)
+
+def _noted_in(
+    failures: dict[object, tuple[Change, Exception]],
+) -> Callable[[Change, Exception], None]:
+    """Notes what fails, once whatever the number of audiences."""
+
+    def note(change: Change, error: Exception) -> None:
+        subject = subject_of(change)
+        failures.setdefault(change.event if subject is None else subject, (change, error))
+
+    return note
 
 
 def _refuse(change: Change, error: Exception) -> None:

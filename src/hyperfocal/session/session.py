@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from hyperfocal.document import (
     RecordingCallbackManager,
     as_it_stands,
     dispose,
+    in_words,
 )
 from hyperfocal.engine import Engine, InlineEngine, Owner, describe
 from hyperfocal.errors import SessionGoneError, TooManyConnectionsError
@@ -27,7 +28,7 @@ from hyperfocal.session.lifetime import Lifetime, step
 from hyperfocal.session.presence import Presence
 from hyperfocal.session.turn import Turn, current_reference
 from hyperfocal.session.turns import TurnCall, Turns
-from hyperfocal.telemetry import CallbackFailed, Telemetry, TurnLong
+from hyperfocal.telemetry import CallbackFailed, EncodingFailed, Telemetry, TurnLong
 from hyperfocal.wire import MessageIds
 
 __all__ = ("Session",)
@@ -421,9 +422,10 @@ class Session:
     def _callback_failed(self, error: BaseException) -> None:
         self._telemetry.emit(CallbackFailed(self.url, "of a change", error, self.label))
 
-    def _unencodable(self, change: Change, error: Exception) -> None:
-        what = f"encoding {change.event!r}"
-        self._telemetry.emit(CallbackFailed(self.url, what, error, self.label))
+    def _unencodable(self, failures: Sequence[tuple[Change, Exception]]) -> None:
+        (change, error), others = failures[0], len(failures) - 1
+        what = in_words(change.event)
+        self._telemetry.emit(EncodingFailed(self.url, self.label, what, error, others))
 
     def callback_added(self, callback: Any) -> None:
         """Start a timer for a session callback of the document. From any thread."""

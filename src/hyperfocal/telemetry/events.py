@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hyperfocal.telemetry.failures import shown, text_of
+from hyperfocal.telemetry.failures import shown, text_of, worded
 
 __all__ = (
     "ApplicationLoaded",
@@ -19,6 +19,7 @@ __all__ = (
     "ConnectionClosed",
     "ConnectionOpened",
     "ConnectionRefused",
+    "EncodingFailed",
     "Event",
     "HookFailed",
     "LoopBlocked",
@@ -199,6 +200,28 @@ class CallbackFailed(Event):
     def cause(self) -> BaseException | None:
         """The exception that the callback raised."""
         return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingFailed(Event):
+    """Something in a document has no JSON form; clients are told all the rest.
+
+    ``what`` names it, and ``others`` counts what could not be encoded beside it in one message.
+    There is no traceback: it would be the encoder's, and as long as the document is deep.
+    """
+
+    url: str
+    session: str
+    what: str
+    error: BaseException
+    others: int = 0
+    level: ClassVar[int] = logging.ERROR
+
+    def words(self) -> str:
+        """One line for the log."""
+        what = f"{self.what} (and {self.others:,} more)" if self.others else self.what
+        why = _shown(worded(self.error))
+        return f"{self.url}: cannot tell clients of session {self.session} of {what}: {why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ from hyperfocal.wire import (
 
 __all__ = ("WireClient", "page_token")
 
-_NO_LIMITS = Limits(message_bytes=1 << 40, header_bytes=1 << 30, buffers=1 << 30)
+_NO_LIMITS = Limits(
+    message_bytes=1 << 40, header_bytes=1 << 30, buffers=1 << 30, containers=1 << 40
+)
 
 
 def page_token(html: str) -> str:

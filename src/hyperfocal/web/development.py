@@ -22,6 +22,7 @@ from hyperfocal.pages import DevelopedPage
 from hyperfocal.session import Session
 from hyperfocal.telemetry import (
     CallbackFailed,
+    EncodingFailed,
     Event,
     HookFailed,
     SessionDestroyed,
@@ -137,16 +138,15 @@ class Development:
         """Something has happened, perhaps in a thread: show it in pages if it is a failure."""
         if isinstance(event, SessionDestroyed):
             self._first.pop(event.session, None)
-        if not isinstance(event, CallbackFailed | HookFailed) or self._loop is None:
+        if not isinstance(event, _FAILURES) or self._loop is None:
             return
         error = event.error
-        where = event.callback if isinstance(event, CallbackFailed) else f"the hook {event.hook}"
         message = {
             "kind": "error",
-            "title": f"A callback failed ({where}): {worded(error)}",
+            "title": f"A callback failed ({_where(event)}): {worded(error)}",
             "text": _told(error),
         }
-        its = event.session if isinstance(event, CallbackFailed) else None
+        its = None if isinstance(event, HookFailed) else event.session
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(
                 self._tell, message, lambda page: its in (None, session_label(page.session_id))
@@ -238,6 +238,16 @@ class Development:
         self._generations[served.url] += 1
         self._tell(_RELOAD, lambda page: page.url == served.url)
         await asyncio.gather(*(context.discard(session, "its files changed") for session in old))
+
+
+#: What is shown in pages.
+_FAILURES = (CallbackFailed, EncodingFailed, HookFailed)
+
+
+def _where(event: CallbackFailed | EncodingFailed | HookFailed) -> str:
+    if isinstance(event, CallbackFailed):
+        return event.callback
+    return f"the hook {event.hook}" if isinstance(event, HookFailed) else f"encoding {event.what}"
 
 
 def _told(error: BaseException) -> str:

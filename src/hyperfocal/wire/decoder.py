@@ -15,7 +15,7 @@ from hyperfocal.errors import (
     ProtocolError,
     UnexpectedFrameError,
 )
-from hyperfocal.wire.jsontext import load_json
+from hyperfocal.wire.jsontext import LARGE_CHARS, load_json, load_large_json
 from hyperfocal.wire.messages import NO_FIELDS, Buffer, Frame, Kind, Limits, Message
 
 __all__ = ("Decoder",)
@@ -104,6 +104,7 @@ class Decoder:
             # In UTF-8 each character has four bytes at the most.
             or 4 * len(header) > self._limits.header_bytes
             or 4 * (len(header) + len(content)) + 2 > self._limits.message_bytes
+            or len(content) > LARGE_CHARS
         ):
             return None
         try:
@@ -145,7 +146,10 @@ class Decoder:
             raise MessageTooBigError(
                 f"the {_NAMES[due]} is larger than {self._limits.header_bytes} bytes"
             )
-        value = load_json(frame, _NAMES[due])
+        if len(frame) <= LARGE_CHARS:
+            value = load_json(frame, _NAMES[due])
+        else:
+            value = load_large_json(frame, _NAMES[due], self._limits.containers)
         if not isinstance(value, dict):
             raise ProtocolError(f"the {_NAMES[due]} is not a JSON object")
         fields: dict[str, Any] = value

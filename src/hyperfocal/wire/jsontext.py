@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
 from collections.abc import Callable
 from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
 
-from hyperfocal.errors import InvalidDataError
+from hyperfocal.errors import InvalidDataError, MessageTooBigError
 
-__all__ = ("dump_json", "json_string", "load_json")
+__all__ = ("LARGE_CHARS", "dump_json", "json_string", "load_json", "load_large_json")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -57,6 +59,67 @@ def load_json(text: str | bytes | memoryview, what: str) -> Any:
             except (ValueError, RecursionError):
                 pass
         raise InvalidDataError(f"the {what} is not valid JSON") from error
+
+
+#: Text that may hold so many lists that the collector of garbage has to be thought of.
+LARGE_CHARS = 1_000_000
+
+
+def load_large_json(text: str, what: str, containers: int) -> Any:
+    """``load_json`` of text of any size, with at most so many lists and objects in it.
+
+    Python's collector would look through all that is there, again and again, while it becomes
+    more; it rests meanwhile. Everybody waits as long as it looks.
+
+    Raises:
+        InvalidDataError: it is not JSON.
+        MessageTooBigError: there are more.
+    """
+    with _collector_at_rest:
+        value = load_json(text, what)
+        if not _holds_at_most(containers, value):
+            raise MessageTooBigError(f"the {what} has more than {containers:,} lists and objects")
+    return value
+
+
+def _holds_at_most(containers: int, value: Any) -> bool:
+    level: list[Any] = [value] if isinstance(value, list | dict) else []
+    while level:
+        containers -= len(level)
+        if containers < 0:
+            return False
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if type(outer) is dict else outer)
+            if type(item) is list or type(item) is dict
+        ]
+    return True
+
+
+class _CollectorAtRest:
+    """Within, in however many threads, garbage is not collected."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._count = 0
+        self._was_enabled = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._count:
+                self._was_enabled = gc.isenabled()
+                gc.disable()
+            self._count += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._guard:
+            self._count -= 1
+            if not self._count and self._was_enabled:
+                gc.enable()
+
+
+_collector_at_rest = _CollectorAtRest()
 
 
 def _only_numbers(obj: Any) -> Any:

@@ -65,3 +65,5 @@ class Limits:
     header_bytes: int = 64 * 1024
     #: Buffers that one message may announce.
     buffers: int = 10_000
+    #: Lists and objects in the JSON of one message, however small.
+    containers: int = 1_000_000
