@@ -108,8 +108,10 @@ class WebSocket(asyncio.Protocol):
             size = len(payload)
             if size < 126:
                 parts.append(b"%c%c\0\0\0\0%b" % (first, 0x80 | size, payload))
-            else:
+            elif size < 65536:
                 parts.append(b"%c\xfe%b\0\0\0\0%b" % (first, size.to_bytes(2), payload))
+            else:
+                parts.append(b"%c\xff%b\0\0\0\0%b" % (first, size.to_bytes(8), payload))
         self._transport.write(b"".join(parts))
 
     def stop_reading(self) -> None:

@@ -14,6 +14,7 @@ from bench.clients import TIMEOUT_S, Tally, Target
 from bench.clients.bokeh import Session, slider_change
 from bench.clients.bokeh import visit as open_page
 from bench.peers import BOKEH_FAMILY, Bench, Server
+from bench.scenarios.hostile import bombard
 from bench.scenarios.load import drive, sample, simultaneous_visits
 
 __all__ = ("SCENARIOS", "Person", "waiting_s")
@@ -200,6 +201,13 @@ def _opening(what: str, visitors: int = 1) -> Trouble:
 
 _visiting: set[asyncio.Task[None]] = set()
 
+
+async def _worst_patches(server: Server) -> Callable[[], None]:
+    session = await server.visit(_target(server, _ELSEWHERE))
+    assert isinstance(session, Session)
+    return await bombard(session)
+
+
 #: Prepares for trouble, with time; what it gives makes the trouble at once.
 Trouble = Callable[[Server], Coroutine[None, None, Callable[[], None]]]
 
@@ -228,6 +236,7 @@ class _Case:
     auth: str = ""
     peers: tuple[str, ...] = ("bokeh", "bokeh-3.10", "bokeh-asgi", "fastapi")
     newcomer: bool = False
+    after_s: float = _AFTER_S
 
 
 def _felt(case: _Case, all_cores: bool) -> Run:
@@ -237,7 +246,7 @@ def _felt(case: _Case, all_cores: bool) -> Run:
         begin = await case.trouble(server)
         await asyncio.sleep(0.5)
         begin()
-        felt = await _felt_by(people, server, tally, _AFTER_S, _hangs_s(bench))
+        felt = await _felt_by(people, server, tally, case.after_s, _hangs_s(bench))
         samples = [felt]
         if case.newcomer:
             samples.append(await _newcomer(server, _hangs_s(bench)))
@@ -273,6 +282,10 @@ _CASES = {
     "8-builds": _Case(
         "8 documents of one visitor never get built", _opening("stuck", 8), newcomer=True,
         p99_limit=None,
+    ),
+    "patches": _Case(
+        "another client sends the worst patches", _worst_patches,
+        p99_limit=None, peers=("bokeh",), after_s=30.0,
     ),
 }  # fmt: skip
 _OURS = ("hyperfocal", "hyperfocal-server")
