@@ -138,6 +138,8 @@ def test_the_acceleration_finds_what_it_replaces() -> None:
         assert isinstance(counter._simple_id, int)
     maker: Any = bokeh.model.model
     assert maker.make_id().startswith("p")
+    for name in ("_attach_document", "_detach_document", "_trigger_event"):
+        assert callable(getattr(Model, name))
     for place in (Model, PropertyCallbackManager):
         taken = list(inspect.signature(vars(place)["trigger"]).parameters)
         assert taken == ["self", "attr", "old", "new", "hint", "setter"]

@@ -124,7 +124,7 @@ class _Decoder(Deserializer):
 
     def _decode(self, obj: Any) -> Any:
         if type(obj) is list:
-            return obj if only_scalars(obj) else [self._decode(item) for item in obj]
+            return obj[:] if only_scalars(obj) else [self._decode(item) for item in obj]
         return super()._decode(obj) if type(obj) is dict else obj
 
     def _decode_object_ref(self, obj: Any) -> Model:

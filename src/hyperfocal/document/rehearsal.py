@@ -104,6 +104,8 @@ class Rehearsal:
             return None
         model, data = _model(kept), _columns(kept, "data")
         _validate(model, descriptor, data)
+        if is_data(model, kept["attr"]):
+            _check_columns(kept, data)
         if event.get("cols") is not None:
             kept["cols"] = event["cols"]
             self._shadow(kept).update(data)
@@ -119,9 +121,7 @@ class Rehearsal:
             raise PatchError("the rollover of a ColumnsStreamed event is not a whole number")
         if rollover is not None and rollover < 0:
             raise PatchError("the rollover of a ColumnsStreamed event is negative")
-        for name, column in data.items():
-            if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
-                raise PatchError(f"column {brief(name)} of a ColumnsStreamed event is no column")
+        _check_columns(kept, data)
         shadow.stream(data, rollover)
         return kept
 
@@ -237,6 +237,12 @@ def _columns(event: dict[str, Any], name: str) -> dict[Any, Any]:
     if not isinstance(columns, dict):
         raise PatchError(f"the {name} of a {event['kind']} event are not columns")
     return columns
+
+
+def _check_columns(event: dict[str, Any], columns: dict[Any, Any]) -> None:
+    for name, column in columns.items():
+        if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+            raise PatchError(f"column {brief(name)} of a {event['kind']} event is no column")
 
 
 def _check_index(name: Any, column: Any, index: Any, value: Any) -> None:
