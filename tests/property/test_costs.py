@@ -60,6 +60,7 @@ def test_twice_the_message_is_twice_the_work(case: Case) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 def test_twice_the_message_is_twice_the_instructions(tmp_path: Path) -> None:
     """The same, with all that C does, as Callgrind counts it."""

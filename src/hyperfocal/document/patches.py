@@ -359,7 +359,10 @@ def _apply_all(
     failure: CallbackError | None = None
     for event in events:
         try:
-            _apply(document, event, setter)
+            if event["kind"] == "ModelChanged":
+                _set(event["model"], event["attr"], event["new"], setter)
+            else:
+                _apply(document, event, setter)
         except BaseException as error:  # CancelledError and KeyboardInterrupt, too, are its own
             failure = failure or callback_error(error)
     return failure
@@ -373,11 +376,7 @@ def callback_error(error: BaseException) -> CallbackError:
 
 
 def _apply(document: Document, event: dict[str, Any], setter: Any) -> None:
-    kind = event["kind"]
-    if kind == "ModelChanged":
-        _set(event["model"], event["attr"], event["new"], setter)
-        return
-    models = document.models
+    kind, models = event["kind"], document.models
     if kind == "RootAdded" and isinstance(models, DocumentModels):
         models.add_root(event["model"], setter)
         return
