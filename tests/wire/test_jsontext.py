@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperfocal.errors import InvalidDataError
-from hyperfocal.wire import dump_json, load_json
+from hyperfocal.errors import InvalidDataError, MessageTooBigError
+from hyperfocal.wire import dump_json, jsontext, load_json
+from hyperfocal.wire.jsontext import LARGE_CHARS, load_large_json
 
 
 @dataclass
@@ -171,3 +173,43 @@ def test_what_is_nested_deeper_than_orjson_goes_is_written() -> None:
     for _ in range(500):
         value = [value]
     assert dump_json(value) == "[" * 501 + "]" * 501
+
+
+def large(items: str) -> str:
+    return f"[{items}{' ' * LARGE_CHARS}]"
+
+
+@pytest.mark.parametrize("item", ["[]", "{}", '{"a":1}', "[1,2]"])
+def test_a_large_text_has_so_many_lists_and_objects(item: str) -> None:
+    text = large(",".join([item] * 99))
+    assert load_large_json(text, "content", 100) == json.loads(text)
+    with pytest.raises(MessageTooBigError, match="more than 99 lists and objects"):
+        load_large_json(text, "content", 99)
+
+
+def test_brackets_in_strings_are_not_counted() -> None:
+    texts = ["[" * 500, '\\"[{' * 500, "\\\\", '"[', "{\n["]
+    text = large(json.dumps(texts))
+    assert load_large_json(text, "content", 2) == [texts]
+    with pytest.raises(MessageTooBigError):
+        load_large_json(text, "content", 1)
+
+
+@pytest.mark.parametrize("text", ['"' + "[" * 500, "[" * 500, '["\\"' + "[" * 500])
+def test_a_large_text_that_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises((MessageTooBigError, InvalidDataError)):
+        load_large_json(large(text), "content", 100)
+
+
+def test_the_collector_rests_while_a_large_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(jsontext, "load_json", lambda text, what: seen.append(gc.isenabled()))
+    load_large_json(large("1"), "content", 10)
+    gc.disable()
+    try:
+        load_large_json(large("1"), "content", 10)
+        assert not gc.isenabled()  # whoever has disabled it wants it so
+    finally:
+        gc.enable()
+    assert seen == [False, False]
+    assert gc.isenabled()

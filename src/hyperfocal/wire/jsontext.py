@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import threading
 from collections.abc import Callable
+from itertools import islice
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -68,33 +70,28 @@ LARGE_CHARS = 1_000_000
 def load_large_json(text: str, what: str, containers: int) -> Any:
     """``load_json`` of text of any size, with at most so many lists and objects in it.
 
-    Python's collector would look through all that is there, again and again, while it becomes
-    more; it rests meanwhile. Everybody waits as long as it looks.
+    They are counted before they are made: everybody waits while the parser keeps the interpreter.
+    Python's collector rests meanwhile, because it would look through all of them, again and again.
 
     Raises:
         InvalidDataError: it is not JSON.
         MessageTooBigError: there are more.
     """
+    brackets = text.count("[") + text.count("{")
+    if brackets > containers and _begins(text, containers) > containers:
+        raise MessageTooBigError(f"the {what} has more than {containers:,} lists and objects")
     with _collector_at_rest:
-        value = load_json(text, what)
-        if not _holds_at_most(containers, value):
-            raise MessageTooBigError(f"the {what} has more than {containers:,} lists and objects")
-    return value
+        return load_json(text, what)
 
 
-def _holds_at_most(containers: int, value: Any) -> bool:
-    level: list[Any] = [value] if isinstance(value, list | dict) else []
-    while level:
-        containers -= len(level)
-        if containers < 0:
-            return False
-        level = [
-            item
-            for outer in level
-            for item in (outer.values() if type(outer) is dict else outer)
-            if type(item) is list or type(item) is dict
-        ]
-    return True
+#: A string, which may have brackets in it, or what begins a list or an object.
+_STRING_OR_BEGIN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]', re.DOTALL)
+
+
+def _begins(text: str, most: int) -> int:
+    """How many lists and objects begin in a text; one more than ``most`` if there are more."""
+    found = (match for match in _STRING_OR_BEGIN.finditer(text) if text[match.start()] != '"')
+    return sum(1 for _ in islice(found, most + 1))
 
 
 class _CollectorAtRest:
