@@ -62,7 +62,7 @@ class Missed:
 
     def _tidy(self) -> None:
         models = self._document.models
-        self.fresh = {model for model in self.fresh if models.get_by_id(model.id) is model}
+        self.fresh = set(m for m in self.fresh if models.get_by_id(m.id) is m)
         kept: list[DocumentPatchedEvent] = []
         seen: set[object] = set()
         for event in reversed(self.events):
