@@ -25,6 +25,7 @@ BOUNDS: list[tuple[str, str, int, int | None]] = [
     ("keep_alive_ms", "--keep-alive", 0, None),
     ("http_max_header_bytes", "--http-max-header-size", 8192, None),
     ("http_request_timeout_ms", "--http-request-timeout", 1, None),
+    ("shutdown_delay_ms", "--shutdown-delay", 0, 20_000),
     ("websocket_max_message_bytes", "--websocket-max-message-size", 1024, None),
     ("websocket_compression_level", "--websocket-compression-level", 0, 9),
     ("websocket_compression_mem_level", "--websocket-compression-mem-level", 1, 9),
