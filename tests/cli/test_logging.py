@@ -172,3 +172,12 @@ def test_health_says_that_the_server_ends_before_it_does(app: Path) -> None:
         assert httpx.get(f"{server.base}/health").status_code == 503
         assert httpx.get(f"{server.base}/health").status_code == 503
         assert server.process.wait(15) == 0  # that was enough
+
+
+@pytest.mark.parametrize("options", [(), ("--num-procs", "2")], ids=["one", "two"])
+def test_who_presses_ctrl_c_need_not_wait_for_that(app: Path, options: tuple[str, ...]) -> None:
+    with serving(app, "--shutdown-delay", "20s", *options) as server:
+        for _ in range(20):  # one of several processes answers
+            assert httpx.get(f"{server.base}/health").json()["status"] == "ok"
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(15) == 0

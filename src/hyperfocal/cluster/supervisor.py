@@ -144,7 +144,7 @@ class Supervisor:
             return
         for number in heard:
             if number in self._ends:
-                self._stop()
+                self._stop(number)
             elif number in HANGUP:
                 say_that_it_goes_on()
 
@@ -282,7 +282,7 @@ class Supervisor:
         place.kill_at = now + _ABORT_S
         _send(place.pid, signal.SIGABRT)
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         if self._stopping_since is not None:
             self._kill("was stopped at once: asked for a second time")
             return
@@ -292,6 +292,8 @@ class Supervisor:
         for place in self._places:
             place.due_at = None
             if place.pid:
+                if number == signal.SIGINT:  # a person waits: it need not tell anybody of its end
+                    _send(place.pid, signal.SIGINT)
                 _send(place.pid, signal.SIGTERM)
 
     def _kill(self, why: str) -> None:

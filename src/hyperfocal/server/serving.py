@@ -167,6 +167,7 @@ class HttpServer(uvicorn.Server):
         self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_end = asyncio.Event()
         self._is_terminated = False  # by SIGTERM: whoever sends it may have sent visitors
+        self._is_interrupted = False  # by a person at the terminal
 
     def end(self) -> None:
         """Have it end. On the event loop."""
@@ -233,7 +234,7 @@ class HttpServer(uvicorn.Server):
         await self.on_tick(0)
         if not self.should_exit:
             await self._asked_to_end.wait()
-        if self._site is not None and self._is_terminated:
+        if self._site is not None and self._is_terminated and not self._is_interrupted:
             await self._site.say_that_it_ends()
 
     @contextlib.contextmanager
@@ -252,6 +253,7 @@ class HttpServer(uvicorn.Server):
                 serving.cancel()  # an application's hook may take its time, or for ever
 
         def stop(number: int, frame: object) -> None:
+            self._is_interrupted |= number == signal.SIGINT
             if self._exchange is not None and (asked or number == signal.SIGINT):
                 return  # whoever watches over the processes says so, and ends those that do not
             asked.append(number)
