@@ -62,14 +62,14 @@ def _patches(document: Any) -> Iterator[tuple[list[Any], list[bytes]]]:
         "dtype": "float64", "shape": [500_000], "order": "little",
     }  # fmt: skip
     yield [_set(div, "tags", [array] * 400)], [bytes(4_000_000)]
-    numbers = [0.5] * (_LARGE // 4)
-    yield [_set(div, "tags", numbers)], []
-    yield [_set(slider, "value", numbers)], []
-    yield [_set(div, "tags", [[]] * (_LARGE // 3))], []
     values = {"type": "map", "entries": [["model", None]]}
     event = {"type": "event", "name": "button_click", "values": values}
     click = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}
     yield [click] * 40_000, []
+    numbers = [0.5] * (_LARGE // 4)
+    yield [_set(div, "tags", numbers)], []
+    yield [_set(slider, "value", numbers)], []
+    yield [_set(div, "tags", [[]] * (_LARGE // 3))], []  # the connection ends with that
 
 
 def _model(model_id: str, name: str, **attributes: Any) -> dict[str, Any]:
