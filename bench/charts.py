@@ -18,6 +18,7 @@ _TROUBLES = (
     "a session hook computes 2 s",
     "the __str__ of a callback's error computes 2 s",
     "the auth module computes 2 s",
+    "another client sends the worst patches",
     "40 callbacks sleep 2 s at once",
     "40 callbacks of one visitor never return",
     "8 documents of one visitor never get built",

@@ -26,9 +26,12 @@ LONGEST = (
     "fault/test_nothing_is_left.py",
     "browser/test_development.py",
 )
-# In a shell's background SIGINT is ignored, and so it would be in the servers that tests start.
+# In a shell's background SIGINT is ignored, and behind nohup SIGHUP. So they would be in the
+# servers that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _PLACES = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
 

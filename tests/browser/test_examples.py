@@ -8,17 +8,10 @@ import pytest
 from playwright.async_api import BrowserContext
 
 from tests.browser.conftest import Tab
-from tests.support.serving import EXAMPLES, Process, serving
+from tests.support.serving import EXAMPLE_PATHS as PATHS
+from tests.support.serving import Process, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-
-PATHS = sorted(
-    [
-        *EXAMPLES.glob("*.py"),
-        *EXAMPLES.glob("*.ipynb"),
-        *(main.parent for main in EXAMPLES.glob("*/main.py")),
-    ]
-)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,14 @@ from hyperfocal.testing import WireClient, page_token
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+#: The applications among them.
+EXAMPLE_PATHS = sorted(
+    [
+        *EXAMPLES.glob("*.py"),
+        *EXAMPLES.glob("*.ipynb"),
+        *(main.parent for main in EXAMPLES.glob("*/main.py")),
+    ]
+)
 
 
 async def until(check: Callable[[], Any], timeout_s: float = 20) -> None:
